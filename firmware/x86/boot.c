@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Low memory as the tiny guest finds it, and the state of the boot CPU at entry.
+ *
+ *   0x00000  +---------------------------+
+ *            | zero                      |
+ *   0x01000  | GDT: null, code, data     |
+ *   0x02000  | PML4: entry 0             |
+ *   0x03000  | PDPT: entries 0 to 3      |
+ *   0x04000  | page directories 0 to 3   |  2048 pages of 2 MiB: the first 4 GiB,
+ * identity 0x08000  | struct boot_info          | 0x09000  | command line              |
+ * one page, NUL-terminated 0x0a000  | stack, from the top down  | 0x10000
+ * +---------------------------+  free for the guest from here
+ *
+ *   rdi      GPA of the struct boot_info
+ *   rsp      0x10000
+ *   mode     64 bit, ring 0, paging on, interrupts off, CR0.WP on, caches on, no SSE
+ *   segments flat: cs = 0x8, all others 0x10
+ *   IDT      none: until the guest has one, any exception is a triple fault and ends the
+ * VM
+ *
+ * All pages are write-back and writable: PWT, PCD and PAT are 0, which selects PAT entry
+ * 0, and that is WB at reset. What lies above 4 GiB the guest maps itself. The other
+ * processors wait for INIT and SIPI.
+ */
+#include "firmware/boot.h"
+
+#include <string.h>
+
+#include "vmm/layout.h"
+
+#define PAGE_SIZE 4096u
+#define ENTRIES   512u
+
+#define PAGE_PRESENT_WRITABLE 0x3u
+#define PAGE_LARGE            0x80u /* PS: a 2 MiB page */
+
+/* Base 0, limit 4 GiB, present, accessed (Intel SDM vol. 3, 3.4.5). */
+static const uint64_t gdt[] = {
+    0, 0x00af9b000000ffff, /* code: 64 bit, execute and read */
+    0x00cf93000000ffff,    /* data: read and write */
+};
+
+static bool write_page_tables(const struct guest_memory *memory, struct error *error)
+{
+    const uint64_t base = LAYOUT_BOOT_PAGE_TABLES;
+    enum { PML4, PDPT, DIRECTORIES, COUNT = DIRECTORIES + 4 };
+    uint64_t tables[COUNT][ENTRIES];
+
+    memset(tables, 0, sizeof tables);
+    tables[PML4][0] = (base + PDPT * PAGE_SIZE) | PAGE_PRESENT_WRITABLE;
+    for (unsigned i = 0; i < 4; i++) {
+        tables[PDPT][i] = (base + (DIRECTORIES + i) * PAGE_SIZE) | PAGE_PRESENT_WRITABLE;
+        for (unsigned j = 0; j < ENTRIES; j++)
+            tables[DIRECTORIES + i][j] =
+                (i * ENTRIES + j) * 2 * MIB | PAGE_LARGE | PAGE_PRESENT_WRITABLE;
+    }
+    return guest_memory_write(memory, gpa(base), tables, sizeof tables, error);
+}
+
+static bool write_command_line(const struct guest_memory *memory, const char *text,
+                               struct error *error)
+{
+    size_t size = strlen(text) + 1;
+    if (size > PAGE_SIZE)
+        return error_set(
+            error, ERROR_CONFIG_USAGE,
+            "the guest's command line has %zu bytes, at most %u are possible", size - 1,
+            PAGE_SIZE - 1);
+    return guest_memory_write(memory, gpa(LAYOUT_BOOT_COMMAND_LINE), text, size, error);
+}
+
+bool boot_prepare(const struct guest_memory *memory, const struct boot_config *config,
+                  gpa_t start, struct vm_entry *entry, struct error *error)
+{
+    BUG_ON(config->device_count > BOOT_DEVICES_MAX);
+    struct boot_info info = {
+        .magic = BOOT_INFO_MAGIC,
+        .version = BOOT_INFO_VERSION,
+        .cpu_count = config->cpu_count,
+        .device_count = config->device_count,
+        .low_ram_size = memory->regions[0].range.size,
+        .command_line = LAYOUT_BOOT_COMMAND_LINE,
+    };
+    for (unsigned i = 0; i < config->device_count; i++)
+        info.devices[i] = config->devices[i];
+
+    if (!write_page_tables(memory, error) ||
+        !write_command_line(memory, config->command_line, error) ||
+        !guest_memory_write(memory, gpa(LAYOUT_BOOT_GDT), gdt, sizeof gdt, error) ||
+        !guest_memory_write(memory, gpa(LAYOUT_BOOT_INFO), &info, sizeof info, error))
+        return false;
+    *entry = (struct vm_entry){.address = start, .argument = gpa(LAYOUT_BOOT_INFO)};
+    return true;
+}

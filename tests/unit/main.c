@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: MIT */
+/* Runs the unit tests: one Check suite for each module, listed here. */
+#include <check.h>
+#include <stdlib.h>
+
+#include "tests/unit/suites.h"
+
+int main(void)
+{
+    static Suite *(*const suites[])(void) = {
+        error_suite,
+        types_suite,
+        guest_memory_suite,
+        memslot_suite,
+        bus_suite,
+        kvm_suite,
+        elf_loader_suite,
+        serial_suite,
+        vm_suite,
+        guest_streams_suite,
+        memattr_suite,
+        platform_suite,
+    };
+
+    SRunner *runner = srunner_create(NULL);
+    for (size_t i = 0; i < sizeof suites / sizeof suites[0]; i++)
+        srunner_add_suite(runner, suites[i]());
+    srunner_run_all(runner, CK_ENV);
+    int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}

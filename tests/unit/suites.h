@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef S2VMM_TESTS_UNIT_SUITES_H
+#define S2VMM_TESTS_UNIT_SUITES_H
+
+#include <check.h>
+
+Suite *error_suite(void);
+Suite *types_suite(void);
+Suite *guest_memory_suite(void);
+Suite *memslot_suite(void);
+Suite *bus_suite(void);
+Suite *kvm_suite(void);
+Suite *elf_loader_suite(void);
+Suite *serial_suite(void);
+Suite *vm_suite(void);
+Suite *guest_streams_suite(void);
+Suite *virtio_device_suite(void);
+Suite *virtio_mmio_suite(void);
+Suite *virtqueue_suite(void);
+Suite *memattr_suite(void);
+Suite *platform_suite(void);
+
+#endif

@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The parts of an x86-64 VM that exist before its first vCPU: where RAM lies, the
+ * interrupt controllers inside KVM, and the quirk that decides whether the guest's PAT
+ * counts.
+ */
+#include <elf.h>
+#include <inttypes.h>
+#include <string.h>
+
+#include "vmm/arch/arch.h"
+#include "vmm/layout.h"
+
+/* Linux 6.0 (the capability) and 6.16, also 6.12.78 (the quirk); older headers lack them.
+ */
+#ifndef KVM_CAP_DISABLE_QUIRKS2
+#define KVM_CAP_DISABLE_QUIRKS2 213
+#endif
+#ifndef KVM_X86_QUIRK_IGNORE_GUEST_PAT
+#define KVM_X86_QUIRK_IGNORE_GUEST_PAT (1 << 9)
+#endif
+
+const uint16_t arch_elf_machine = EM_X86_64;
+
+static const struct kvm_requirement requirements[] = {
+    {KVM_CAP_SET_TSS_ADDR, "KVM_CAP_SET_TSS_ADDR", "run real-mode code on Intel CPUs"},
+    {KVM_CAP_SET_IDENTITY_MAP_ADDR, "KVM_CAP_SET_IDENTITY_MAP_ADDR",
+     "run real-mode code on Intel CPUs"},
+    {KVM_CAP_EXT_CPUID, "KVM_CAP_EXT_CPUID", "give the guest a CPU model"},
+    {KVM_CAP_MP_STATE, "KVM_CAP_MP_STATE",
+     "hold processors back until the guest starts them"},
+};
+
+unsigned arch_ram_ranges(uint64_t memory_size, struct gpa_range *ranges,
+                         struct error *error)
+{
+    if (memory_size < LAYOUT_RAM_SIZE_MIN || memory_size > LAYOUT_RAM_SIZE_MAX ||
+        !is_aligned(memory_size, 4 * KIB)) {
+        error_set(error, ERROR_CONFIG_USAGE,
+                  "guest RAM of %" PRIu64
+                  " bytes: from %llu MiB to %llu GiB in whole 4 KiB "
+                  "pages are possible",
+                  memory_size, LAYOUT_RAM_SIZE_MIN / MIB, LAYOUT_RAM_SIZE_MAX / GIB);
+        return 0;
+    }
+    if (memory_size <= LAYOUT_LOW_RAM_END) {
+        ranges[0] = (struct gpa_range){gpa(0), memory_size};
+        return 1;
+    }
+    ranges[0] = (struct gpa_range){gpa(0), LAYOUT_LOW_RAM_END};
+    ranges[1] =
+        (struct gpa_range){gpa(LAYOUT_HIGH_RAM_START), memory_size - LAYOUT_LOW_RAM_END};
+    return 2;
+}
+
+/* By default KVM ignores the guest's PAT on Intel: every RAM leaf of EPT has WB and IPAT.
+ * A kernel that lists bit 9 among the quirks that can be disabled lets us lift that
+ * (arch/x86/kvm/vmx/vmx.c, vmx_get_mt_mask; Documentation/virt/kvm/api.rst,
+ * KVM_X86_QUIRK_IGNORE_GUEST_PAT). It cannot be undone for this VM. */
+static bool honour_guest_pat(const struct vm *vm, struct error *error)
+{
+    int supported = kvm_check(vm->fd, KVM_CAP_DISABLE_QUIRKS2);
+    if ((supported & KVM_X86_QUIRK_IGNORE_GUEST_PAT) == 0) {
+        trace_detail(vm->trace, "kvm",
+                     "the quirk \"ignore guest PAT\" cannot be disabled on this host "
+                     "(KVM_CAP_DISABLE_QUIRKS2 has 0x%x)",
+                     (unsigned)supported);
+        return true;
+    }
+    struct kvm_enable_cap request = {
+        .cap = KVM_CAP_DISABLE_QUIRKS2,
+        .args = {KVM_X86_QUIRK_IGNORE_GUEST_PAT},
+    };
+    if (kvm_ioctl(vm->fd, KVM_ENABLE_CAP, &request) != 0)
+        return error_set(error, ERROR_HOST_KVM,
+                         "disabling KVM's quirk \"ignore guest PAT\": KVM_ENABLE_CAP: %s",
+                         strerror(errno));
+    trace_detail(vm->trace, "kvm", "the quirk \"ignore guest PAT\" is disabled");
+    return true;
+}
+
+/* Both addresses must be set before the first vCPU (api.rst, KVM_SET_IDENTITY_MAP_ADDR).
+ * The interrupt controllers are the two PICs, the I/O APIC and a local APIC for each
+ * vCPU. */
+bool arch_vm_init(struct vm *vm, struct error *error)
+{
+    if (!kvm_require(kvm_check, vm->fd, requirements, ARRAY_SIZE(requirements), error))
+        return false;
+    if (vm->config.honour_guest_pat && !honour_guest_pat(vm, error))
+        return false;
+
+    uint64_t identity_map = LAYOUT_KVM_IDENTITY_MAP;
+    if (kvm_ioctl(vm->fd, KVM_SET_IDENTITY_MAP_ADDR, &identity_map) != 0)
+        return error_set(error, ERROR_HOST_KVM,
+                         "KVM_SET_IDENTITY_MAP_ADDR 0x%" PRIx64 ": %s", identity_map,
+                         strerror(errno));
+    if (ioctl(vm->fd, KVM_SET_TSS_ADDR, (unsigned long)LAYOUT_KVM_TSS) != 0)
+        return error_set(error, ERROR_HOST_KVM, "KVM_SET_TSS_ADDR 0x%llx: %s",
+                         LAYOUT_KVM_TSS, strerror(errno));
+    if (ioctl(vm->fd, KVM_CREATE_IRQCHIP, 0) != 0)
+        return error_set(error, ERROR_HOST_KVM, "KVM_CREATE_IRQCHIP: %s",
+                         strerror(errno));
+    return true;
+}

@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Guest RAM, and the one gate to it.
+ *
+ * RAM is one sealed memfd (it cannot shrink under us, and it can become a dma-buf through
+ * udmabuf), mapped in up to GUEST_MEMORY_REGIONS_MAX regions. Every access of the VMM to
+ * guest bytes goes through the functions here, which take (address, length), check the range
+ * with overflow, and copy. The guest may write the same bytes at any moment: copy once,
+ * check the copy, use the copy.
+ */
+#ifndef S2VMM_GUEST_MEMORY_H
+#define S2VMM_GUEST_MEMORY_H
+
+#include "vmm/error.h"
+#include "vmm/types.h"
+
+#define GUEST_MEMORY_REGIONS_MAX 4
+
+struct guest_region {
+    struct gpa_range range;
+    uint8_t *host;        /* where the region is mapped in this process */
+    uint64_t file_offset; /* where it starts in the memfd */
+};
+
+struct guest_memory {
+    int fd; /* the sealed memfd */
+    unsigned region_count;
+    struct guest_region regions[GUEST_MEMORY_REGIONS_MAX];
+};
+
+/* Makes RAM for the given ranges (page-aligned, not overlapping, at most
+ * GUEST_MEMORY_REGIONS_MAX). Fails with ERROR_HOST_MEMORY or ERROR_HOST_SYSTEM. */
+bool guest_memory_init(struct guest_memory *memory, const struct gpa_range *ranges,
+                       unsigned range_count, struct error *error);
+
+/* Unmaps RAM and closes the memfd; a zeroed object is fine. */
+void guest_memory_finish(struct guest_memory *memory);
+
+/* Host address of [address, address + length), which lies in one region. For loaders, and
+ * for KVM; devices use the functions below. ERROR_GUEST_ADDRESS if it is not RAM. */
+bool guest_memory_view(const struct guest_memory *memory, gpa_t address, uint64_t length,
+                       void **host, struct error *error);
+
+/* Copies guest bytes out or in. ERROR_GUEST_ADDRESS if the range is not RAM. */
+bool guest_memory_read(const struct guest_memory *memory, gpa_t address, void *buffer,
+                       uint64_t length, struct error *error);
+bool guest_memory_write(const struct guest_memory *memory, gpa_t address, const void *buffer,
+                        uint64_t length, struct error *error);
+
+/* Single 16-bit accesses with acquire and release order, for ring indices; the address must
+ * be even. */
+bool guest_memory_load16_acquire(const struct guest_memory *memory, gpa_t address,
+                                 uint16_t *value, struct error *error);
+bool guest_memory_store16_release(const struct guest_memory *memory, gpa_t address,
+                                  uint16_t value, struct error *error);
+
+#endif

@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The only file that calls ioctl() on KVM's file descriptors (vmm/kvm.c and, for
+ * registers that only one architecture has, vmm/arch/ through kvm_ioctl below). The size
+ * of each argument is checked against the ioctl number at compile time.
+ */
+#ifndef S2VMM_KVM_H
+#define S2VMM_KVM_H
+
+#include <errno.h>
+#include <linux/kvm.h>
+#include <sys/ioctl.h>
+
+#include "vmm/error.h"
+#include "vmm/types.h"
+
+/* ioctl() with a pointer argument of exactly the size that the request number encodes. */
+#define kvm_ioctl(fd, request, argument)                                                 \
+    (ioctl((fd),                                                                         \
+           (request) + 0 * sizeof(struct {                                               \
+                           _Static_assert(sizeof(*(argument)) == _IOC_SIZE(request),     \
+                                          "argument does not fit " #request);            \
+                           char unused;                                                  \
+                       }),                                                               \
+           (argument)))
+
+/* /dev/kvm. */
+struct kvm {
+    int fd;
+    size_t run_size; /* bytes of a vCPU's shared page, struct kvm_run and more */
+};
+
+/* Opens /dev/kvm and checks the API version. Errors (ERROR_CONFIG_HOST) for: no /dev/kvm,
+ * no permission, wrong version; each says what to do. */
+bool kvm_open(struct kvm *kvm, struct error *error);
+/* The same with another path; for tests of the messages. */
+bool kvm_open_path(struct kvm *kvm, const char *path, struct error *error);
+/* A zeroed object is fine. */
+void kvm_close(struct kvm *kvm);
+
+/* KVM_CHECK_EXTENSION on /dev/kvm or on a VM: 0 when unknown or unsupported. */
+int kvm_check(int fd, unsigned long capability);
+
+/* A capability that s2vmm cannot do without. */
+struct kvm_requirement {
+    unsigned long capability;
+    const char *name;
+    const char *purpose; /* completes "needed to ..." */
+};
+
+/* Checks a table of requirements with `check`: kvm_check(), or a test's own function.
+ * Fails with ERROR_CONFIG_HOST, naming the first missing capability and what it is needed
+ * for. */
+typedef int kvm_check_function(int fd, unsigned long capability);
+bool kvm_require(kvm_check_function *check, int fd, const struct kvm_requirement *table,
+                 unsigned count, struct error *error);
+
+/* ERROR_HOST_KVM or ERROR_HOST_MEMORY, as all that follows. */
+bool kvm_create_vm(const struct kvm *kvm, int *vm_fd, struct error *error);
+bool kvm_create_vcpu(const struct kvm *kvm, int vm_fd, unsigned index, int *vcpu_fd,
+                     struct kvm_run **run, struct error *error);
+void kvm_close_vcpu(const struct kvm *kvm, int vcpu_fd, struct kvm_run *run);
+
+/* KVM_SET_USER_MEMORY_REGION; size 0 deletes the slot. A memslot_set_function's body.
+ * ERROR_HOST_KVM. */
+bool kvm_set_memory_region(int vm_fd, uint32_t slot, gpa_t address, uint64_t size,
+                           void *host, struct error *error);
+
+/* A write of `size` bytes (0: any size) to `address` (MMIO) signals the eventfd; with
+ * match, only a write of this value does. */
+bool kvm_ioeventfd(int vm_fd, uint64_t address, uint32_t size, bool match, uint64_t value,
+                   int event_fd, struct error *error);
+
+/* The eventfd raises global interrupt `irq`. */
+bool kvm_irqfd(int vm_fd, uint32_t irq, int event_fd, struct error *error);
+
+/* KVM_RUN: 0, or a positive errno. */
+int kvm_run(int vcpu_fd);
+
+#endif

@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Touching pages of a mapping that may not be what it seems.
+ *
+ * Before a guest may use a mapping, every page of it is faulted in for writing: on
+ * kernels where a driver installs clean pages read-only first, KVM cannot upgrade them
+ * and KVM_RUN fails with EFAULT (docs/memory-attributes.md), and a mapping that cannot be
+ * populated to its end is found here and not under a running guest.
+ *
+ * A store would do, but on a bad page it is a SIGBUS, and it could undo what a GPU writes
+ * to the same word. FUTEX_WAKE_OP makes the kernel do an atomic `word |= 0` for us: it
+ * changes nothing, loses nothing, faults the page in for writing, and says EFAULT when it
+ * cannot.
+ */
+#ifndef S2VMM_TOUCH_H
+#define S2VMM_TOUCH_H
+
+#include "vmm/error.h"
+#include "vmm/types.h"
+
+/* Write-faults every page of [start, start + size); start is page-aligned.
+ * ERROR_HOST_BUFFER with the offset of the first page that cannot be written. */
+bool touch_pages(void *start, uint64_t size, struct error *error);
+
+#endif

@@ -1,0 +1,205 @@
+/* SPDX-License-Identifier: MIT */
+#include "vmm/vcpu.h"
+
+#include <inttypes.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "vmm/arch/arch.h"
+
+/* Linux 6.8; the headers of older distributions lack it. */
+#ifndef KVM_EXIT_MEMORY_FAULT
+#define KVM_EXIT_MEMORY_FAULT 39
+#endif
+
+/* struct kvm_run's memory_fault (include/uapi/linux/kvm.h). */
+struct memory_fault {
+    uint64_t flags;
+    uint64_t gpa;
+    uint64_t size;
+};
+
+static int kick_signal(void)
+{
+    return SIGRTMIN;
+}
+
+/* The signal only has to interrupt; vcpu.h says why nothing is done here. */
+static void kicked(int number)
+{
+    (void)number;
+}
+
+static void exit_mmio(struct vcpu *vcpu)
+{
+    struct kvm_run *run = vcpu->run;
+    struct vm *vm = vcpu->vm;
+    uint64_t address = run->mmio.phys_addr;
+    unsigned size = run->mmio.len;
+    uint64_t value = 0;
+    BUG_ON(size > sizeof value);
+
+    if (run->mmio.is_write) {
+        memcpy(&value, run->mmio.data, size);
+        if (!bus_write(&vm->mmio, address, size, value))
+            trace_warning(vm->trace, "bus",
+                          "vCPU %u: write of %u bytes, 0x%" PRIx64 ", to GPA 0x%" PRIx64
+                          ": nothing is there, ignored",
+                          vcpu->index, size, value, address);
+    } else {
+        if (!bus_read(&vm->mmio, address, size, &value))
+            trace_warning(vm->trace, "bus",
+                          "vCPU %u: read of %u bytes at GPA 0x%" PRIx64
+                          ": nothing is there, answered all ones",
+                          vcpu->index, size, address);
+        memcpy(run->mmio.data, &value, size);
+    }
+}
+
+/* Ends the VM: "vCPU 0: <what>; <registers>". */
+__attribute__((format(printf, 4, 5))) static void end(struct vcpu *vcpu, enum vm_end how,
+                                                      enum error_code code,
+                                                      const char *format, ...)
+{
+    char what[256];
+    char registers[320];
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(what, sizeof what, format, arguments);
+    va_end(arguments);
+    arch_vcpu_describe(vcpu, registers, sizeof registers);
+
+    struct error error;
+    error_set(&error, code, "vCPU %u: %s; %s", vcpu->index, what, registers);
+    vm_end_with(vcpu->vm, how, 0, &error);
+}
+
+/* KVM_RUN fails with EFAULT when it cannot fault in the host page behind a memslot; nothing is
+ * checked earlier, KVM_SET_USER_MEMORY_REGION accepts anything. KVM may say which GPA
+ * (api.rst, KVM_EXIT_MEMORY_FAULT), but x86 kernels up to 7.2 do not for a page that is just
+ * not accessible (measured): then the registers have to do. */
+static void end_bad_address(struct vcpu *vcpu)
+{
+    char where[80] = "";
+    if (vcpu->run->exit_reason == KVM_EXIT_MEMORY_FAULT) {
+        struct memory_fault fault;
+        memcpy(&fault, vcpu->run->padding, sizeof fault);
+        struct memslot slot = {.name = "none"};
+        memslot_find(&vcpu->vm->memslots, gpa(fault.gpa), &slot);
+        snprintf(where, sizeof where, " at GPA 0x%" PRIx64 ", slot \"%s\"", fault.gpa,
+                 slot.name);
+    }
+    end(vcpu, VM_END_HOST, ERROR_HOST_KVM,
+        "KVM_RUN: EFAULT%s: the host page behind a memslot cannot be faulted in (not "
+        "accessible, or a high-order page and a kernel before 6.13)",
+        where);
+}
+
+/* KVM_RUN returned an error. */
+static void run_failed(struct vcpu *vcpu, int number)
+{
+    switch (number) {
+    case EINTR:  /* kicked, or a signal of somebody else's */
+    case EAGAIN: /* a waiting processor was woken (arch/x86/kvm/x86.c,
+                    kvm_arch_vcpu_ioctl_run) */
+        break;
+    case EFAULT:
+        end_bad_address(vcpu);
+        break;
+    default:
+        end(vcpu, VM_END_HOST, ERROR_HOST_KVM, "KVM_RUN: %s", strerror(number));
+    }
+}
+
+static void handle_exit(struct vcpu *vcpu)
+{
+    struct kvm_run *run = vcpu->run;
+    switch (run->exit_reason) {
+    case KVM_EXIT_MMIO:
+        exit_mmio(vcpu);
+        break;
+    case KVM_EXIT_SHUTDOWN:
+        end(vcpu, VM_END_CRASH, ERROR_GUEST_STATE, "the guest crashed: triple fault");
+        break;
+    case KVM_EXIT_INTERNAL_ERROR:
+        end(vcpu, VM_END_CRASH, ERROR_GUEST_STATE,
+            "the guest crashed: KVM cannot go on (KVM_EXIT_INTERNAL_ERROR %u%s)",
+            run->internal.suberror,
+            run->internal.suberror == KVM_INTERNAL_ERROR_EMULATION
+                ? ": an instruction that it cannot emulate"
+                : "");
+        break;
+    case KVM_EXIT_FAIL_ENTRY:
+        end(vcpu, VM_END_CRASH, ERROR_GUEST_STATE,
+            "the guest crashed: the CPU refused its state (KVM_EXIT_FAIL_ENTRY 0x%llx)",
+            (unsigned long long)run->fail_entry.hardware_entry_failure_reason);
+        break;
+    default:
+        if (!arch_vcpu_exit(vcpu))
+            end(vcpu, VM_END_HOST, ERROR_HOST_KVM, "KVM_RUN: unexpected exit reason %u",
+                run->exit_reason);
+    }
+}
+
+static void *thread_main(void *argument)
+{
+    struct vcpu *vcpu = argument;
+    while (!atomic_load(&vcpu->vm->stopping)) {
+        int number = kvm_run(vcpu->fd);
+        if (number == 0)
+            handle_exit(vcpu);
+        else
+            run_failed(vcpu, number);
+    }
+    return NULL;
+}
+
+/* A thread inherits the mask of its creator: only the kick may interrupt a vCPU, so that
+ * ^C and the like go to the threads that want them. */
+static int create_thread(struct vcpu *vcpu)
+{
+    sigset_t all_but_kick;
+    sigset_t before;
+    sigfillset(&all_but_kick);
+    sigdelset(&all_but_kick, kick_signal());
+    pthread_sigmask(SIG_SETMASK, &all_but_kick, &before);
+    int number = pthread_create(&vcpu->thread, NULL, thread_main, vcpu);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    return number;
+}
+
+bool vcpu_start(struct vcpu *vcpu, struct error *error)
+{
+    struct sigaction action = {.sa_handler = kicked};
+    if (sigaction(kick_signal(), &action, NULL) != 0)
+        return error_set(error, ERROR_HOST_SYSTEM, "sigaction for signal %d: %s",
+                         kick_signal(), strerror(errno));
+    int number = create_thread(vcpu);
+    if (number != 0)
+        return error_set(error, ERROR_HOST_SYSTEM, "thread of vCPU %u: %s", vcpu->index,
+                         strerror(number));
+    vcpu->thread_runs = true;
+
+    char name[16];
+    snprintf(name, sizeof name, "vcpu%u", vcpu->index);
+    pthread_setname_np(vcpu->thread, name);
+    return true;
+}
+
+void vcpu_kick(struct vcpu *vcpu)
+{
+    if (!vcpu->thread_runs)
+        return;
+    __atomic_store_n(&vcpu->run->immediate_exit, 1, __ATOMIC_SEQ_CST);
+    pthread_kill(vcpu->thread, kick_signal());
+}
+
+void vcpu_join(struct vcpu *vcpu)
+{
+    if (!vcpu->thread_runs)
+        return;
+    pthread_join(vcpu->thread, NULL);
+    vcpu->thread_runs = false;
+}

@@ -1,0 +1,209 @@
+/* SPDX-License-Identifier: MIT */
+#include "vmm/vm.h"
+
+#include <inttypes.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "vmm/arch/arch.h"
+#include "vmm/layout.h"
+#include "vmm/vcpu.h"
+
+/* What every architecture needs; arch_vm_init() has more. */
+static const struct kvm_requirement requirements[] = {
+    {KVM_CAP_USER_MEMORY, "KVM_CAP_USER_MEMORY", "give the guest memory"},
+    {KVM_CAP_DESTROY_MEMORY_REGION_WORKS, "KVM_CAP_DESTROY_MEMORY_REGION_WORKS",
+     "take a blob's memory away from the guest again"},
+    {KVM_CAP_IRQCHIP, "KVM_CAP_IRQCHIP", "have an interrupt controller"},
+    {KVM_CAP_IOEVENTFD, "KVM_CAP_IOEVENTFD",
+     "be told about virtqueues without a vCPU exit"},
+    {KVM_CAP_IRQFD, "KVM_CAP_IRQFD", "interrupt the guest from a device's thread"},
+    {KVM_CAP_IMMEDIATE_EXIT, "KVM_CAP_IMMEDIATE_EXIT", "stop a vCPU without a race"},
+};
+
+/* memslot_set_function: the context is the VM. */
+static bool set_slot(void *context, uint32_t id, gpa_t address, uint64_t size, void *host,
+                     struct error *error)
+{
+    const struct vm *vm = context;
+    return kvm_set_memory_region(vm->fd, id, address, size, host, error);
+}
+
+static bool check_cpu_count(const struct vm *vm, struct error *error)
+{
+    unsigned limit = VM_CPUS_MAX;
+    int of_kvm = kvm_check(vm->kvm.fd, KVM_CAP_MAX_VCPUS);
+    if (of_kvm > 0 && (unsigned)of_kvm < limit)
+        limit = (unsigned)of_kvm;
+    if (vm->config.cpu_count == 0 || vm->config.cpu_count > limit)
+        return error_set(error, ERROR_CONFIG_USAGE,
+                         "%u vCPUs: from 1 to %u are possible here", vm->config.cpu_count,
+                         limit);
+    return true;
+}
+
+static bool add_ram(struct vm *vm, const struct gpa_range *ranges, unsigned count,
+                    struct error *error)
+{
+    if (!guest_memory_init(&vm->memory, ranges, count, error))
+        return false;
+    int limit = kvm_check(vm->fd, KVM_CAP_NR_MEMSLOTS);
+    memslot_table_init(&vm->memslots, set_slot, vm, limit > 0 ? (uint32_t)limit : 32);
+    for (unsigned i = 0; i < count; i++) {
+        const struct guest_region *region = &vm->memory.regions[i];
+        uint32_t id;
+        if (!memslot_add(&vm->memslots, "ram", region->range.start, region->range.size,
+                         region->host, &id, error))
+            return false;
+    }
+    return true;
+}
+
+static bool add_vcpu(struct vm *vm, struct error *error)
+{
+    struct vcpu *vcpu = &vm->vcpus[vm->vcpu_count];
+    *vcpu = (struct vcpu){.vm = vm, .index = vm->vcpu_count};
+    if (!kvm_create_vcpu(&vm->kvm, vm->fd, vcpu->index, &vcpu->fd, &vcpu->run, error))
+        return false;
+    vm->vcpu_count++;
+    return arch_vcpu_init(vcpu, error);
+}
+
+static bool set_up(struct vm *vm, struct error *error)
+{
+    struct gpa_range ranges[GUEST_MEMORY_REGIONS_MAX];
+    unsigned range_count = arch_ram_ranges(vm->config.memory_size, ranges, error);
+    if (range_count == 0)
+        return false;
+    if (!kvm_open(&vm->kvm, error))
+        return false;
+    if (!kvm_require(kvm_check, vm->kvm.fd, requirements, ARRAY_SIZE(requirements),
+                     error) ||
+        !check_cpu_count(vm, error) || !kvm_create_vm(&vm->kvm, &vm->fd, error) ||
+        !arch_vm_init(vm, error) || !add_ram(vm, ranges, range_count, error))
+        return false;
+    for (unsigned i = 0; i < vm->config.cpu_count; i++)
+        if (!add_vcpu(vm, error))
+            return false;
+    return true;
+}
+
+bool vm_init(struct vm *vm, const struct vm_config *config, struct trace *trace,
+             struct error *error)
+{
+    *vm = (struct vm){.config = *config, .trace = trace, .fd = -1};
+    pthread_mutex_init(&vm->lock, NULL);
+    pthread_condattr_t attributes;
+    pthread_condattr_init(&attributes);
+    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+    pthread_cond_init(&vm->ended, &attributes);
+    pthread_condattr_destroy(&attributes);
+
+    if (!set_up(vm, error)) {
+        vm_finish(vm);
+        return false;
+    }
+    return true;
+}
+
+static void stop_vcpus(struct vm *vm)
+{
+    atomic_store(&vm->stopping, true);
+    for (unsigned i = 0; i < vm->vcpu_count; i++)
+        vcpu_kick(&vm->vcpus[i]);
+    for (unsigned i = 0; i < vm->vcpu_count; i++)
+        vcpu_join(&vm->vcpus[i]);
+}
+
+void vm_finish(struct vm *vm)
+{
+    if (vm->trace == NULL)
+        return;
+    stop_vcpus(vm);
+    for (unsigned i = 0; i < vm->vcpu_count; i++)
+        kvm_close_vcpu(&vm->kvm, vm->vcpus[i].fd, vm->vcpus[i].run);
+    memslot_table_finish(&vm->memslots);
+    guest_memory_finish(&vm->memory);
+    if (vm->fd >= 0)
+        close(vm->fd);
+    kvm_close(&vm->kvm);
+    pthread_cond_destroy(&vm->ended);
+    pthread_mutex_destroy(&vm->lock);
+    *vm = (struct vm){0};
+}
+
+/* Waits until someone called vm_end_with(), or until the time is over. */
+static void wait_for_end(struct vm *vm, unsigned time_limit_seconds)
+{
+    struct timespec deadline;
+    clock_gettime(CLOCK_MONOTONIC, &deadline);
+    deadline.tv_sec += time_limit_seconds;
+
+    int number = 0;
+    pthread_mutex_lock(&vm->lock);
+    while (vm->outcome.end == VM_END_NONE && number != ETIMEDOUT) {
+        if (time_limit_seconds == 0)
+            pthread_cond_wait(&vm->ended, &vm->lock);
+        else
+            number = pthread_cond_timedwait(&vm->ended, &vm->lock, &deadline);
+    }
+    pthread_mutex_unlock(&vm->lock);
+
+    if (number == ETIMEDOUT) {
+        struct error error;
+        error_set(&error, ERROR_GUEST_LIMIT, "stopped by the time limit of %u s",
+                  time_limit_seconds);
+        vm_end_with(vm, VM_END_SIGNAL, 0, &error);
+    }
+}
+
+bool vm_run(struct vm *vm, struct vm_entry entry, unsigned time_limit_seconds,
+            struct vm_outcome *outcome, struct error *error)
+{
+    if (!arch_vcpu_set_entry(&vm->vcpus[0], entry, error))
+        return false;
+
+    /* The boot vCPU last: the others are waiting in KVM when it calls them. */
+    for (unsigned i = vm->vcpu_count; i-- > 0;) {
+        if (!vcpu_start(&vm->vcpus[i], error)) {
+            stop_vcpus(vm);
+            return false;
+        }
+    }
+    wait_for_end(vm, time_limit_seconds);
+    stop_vcpus(vm);
+
+    pthread_mutex_lock(&vm->lock);
+    *outcome = vm->outcome;
+    pthread_mutex_unlock(&vm->lock);
+    return true;
+}
+
+void vm_end_with(struct vm *vm, enum vm_end end, uint32_t verdict,
+                 const struct error *error)
+{
+    BUG_ON(end == VM_END_NONE);
+    pthread_mutex_lock(&vm->lock);
+    if (vm->outcome.end == VM_END_NONE) {
+        vm->outcome.end = end;
+        vm->outcome.verdict = verdict;
+        if (error != NULL)
+            vm->outcome.error = *error;
+        /* The vCPU that caused it runs no further instruction. */
+        atomic_store(&vm->stopping, true);
+        pthread_cond_broadcast(&vm->ended);
+    }
+    pthread_mutex_unlock(&vm->lock);
+}
+
+gpa_t vm_free_address(const struct vm *vm, uint64_t alignment)
+{
+    uint64_t end = LAYOUT_HIGH_RAM_START;
+    for (unsigned i = 0; i < vm->memory.region_count; i++) {
+        struct gpa_range range = vm->memory.regions[i].range;
+        if (range.start.value + range.size > end)
+            end = range.start.value + range.size;
+    }
+    return gpa(align_up(end, alignment));
+}

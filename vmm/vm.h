@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A virtual machine: RAM, memslots, buses, vCPUs on threads, and how it ended.
+ *
+ *   vm_init() -> devices: bus_add(), vm_add_*() -> firmware -> vm_run() -> vm_finish()
+ */
+#ifndef S2VMM_VM_H
+#define S2VMM_VM_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "vmm/bus.h"
+#include "vmm/guest_memory.h"
+#include "vmm/kvm.h"
+#include "vmm/memslot.h"
+#include "vmm/trace.h"
+
+#define VM_CPUS_MAX 16
+
+struct vm;
+
+struct vcpu {
+    struct vm *vm;
+    unsigned index;
+    int fd;
+    struct kvm_run *run;
+    pthread_t thread;
+    bool thread_runs;
+};
+
+/* Where the boot vCPU starts; the others wait for the architecture's start protocol. */
+struct vm_entry {
+    gpa_t address;  /* first instruction */
+    gpa_t argument; /* first argument register: the boot info */
+};
+
+/* How a run ended. */
+enum vm_end {
+    VM_END_NONE,    /* still runs */
+    VM_END_VERDICT, /* the guest wrote the exit device */
+    VM_END_CRASH,   /* triple fault, or an instruction that KVM cannot emulate */
+    VM_END_HOST,    /* KVM or the host failed */
+    VM_END_SIGNAL,  /* the user stopped it, or a time limit did */
+};
+
+struct vm_outcome {
+    enum vm_end end;
+    uint32_t verdict; /* VM_END_VERDICT */
+    struct error error; /* not for VERDICT: what happened, with the vCPU and its address */
+};
+
+struct vm_config {
+    uint64_t memory_size; /* bytes of RAM, page-aligned */
+    unsigned cpu_count;   /* 1 .. VM_CPUS_MAX */
+    bool honour_guest_pat; /* x86, Intel: lift KVM's "ignore guest PAT" quirk; see
+                              kvm-semantics in docs/memory-attributes.md */
+};
+
+struct vm {
+    struct vm_config config;
+    struct trace *trace;
+    struct kvm kvm;
+    int fd;
+    struct guest_memory memory;
+    struct memslot_table memslots;
+    struct bus mmio;
+    struct bus ports; /* x86 port I/O; stays empty elsewhere */
+    struct vcpu vcpus[VM_CPUS_MAX];
+    unsigned vcpu_count; /* created so far */
+
+    pthread_mutex_t lock; /* outcome */
+    pthread_cond_t ended;
+    struct vm_outcome outcome;
+    atomic_bool stopping;
+};
+
+/* Opens KVM, checks the capabilities, makes the VM, its RAM at the places of vmm/layout.h,
+ * its interrupt controller and its vCPUs. The trace is kept. On failure everything is undone. */
+bool vm_init(struct vm *vm, const struct vm_config *config, struct trace *trace,
+             struct error *error);
+
+/* Stops what still runs and frees all; a zeroed object is fine. */
+void vm_finish(struct vm *vm);
+
+/* Runs the VM until vm_end_with() is called by anyone; seconds: 0 = no limit. The outcome is
+ * copied out. False only if the threads could not be started. */
+bool vm_run(struct vm *vm, struct vm_entry entry, unsigned time_limit_seconds,
+            struct vm_outcome *outcome, struct error *error);
+
+/* Ends the run; the first call wins. Any thread, also a vCPU's. error may be NULL. */
+void vm_end_with(struct vm *vm, enum vm_end end, uint32_t verdict, const struct error *error);
+
+/* First address above RAM and 4 GiB, aligned to `alignment`: room for a window. */
+gpa_t vm_free_address(const struct vm *vm, uint64_t alignment);
+
+#endif
