@@ -1,0 +1,783 @@
+/* SPDX-License-Identifier: MIT */
+#include <check.h>
+#include <linux/virtio_ring.h>
+#include <string.h>
+
+#include "tests/unit/suites.h"
+#include "tests/unit/virtqueue_mock.h"
+
+#define RAM_SIZE (64 * MIB)
+#define RING     gpa(0x10000)
+#define TABLE    gpa(0x20000)
+#define DATA     0x100000u
+#define SIZE     8
+
+static struct guest_memory memory;
+static struct virtqueue_mock mock;
+static struct virtqueue queue;
+static struct virtqueue_chain chain;
+static struct error error;
+
+static void start(uint16_t size, bool event_index)
+{
+    virtqueue_mock_init(&mock, &memory, RING, size, event_index);
+    queue = virtqueue_mock_queue(&mock);
+    ck_assert_msg(virtqueue_start(&queue, &error), "%s", error.text);
+}
+
+static void setup(void)
+{
+    static const struct gpa_range ram = {{0}, RAM_SIZE};
+    ck_assert(guest_memory_init(&memory, &ram, 1, &error));
+    start(SIZE, true);
+}
+
+static void teardown(void)
+{
+    guest_memory_finish(&memory);
+}
+
+static void write_descriptor(gpa_t table, uint16_t index, uint64_t address,
+                             uint32_t length, unsigned flags, uint16_t next)
+{
+    virtqueue_mock_write_descriptor(
+        &mock, table, index, (struct vring_desc){address, length, (uint16_t)flags, next});
+}
+
+static void pop(enum virtqueue_result expected)
+{
+    error.text[0] = '\0';
+    ck_assert_msg(virtqueue_pop(&queue, &chain, &error) == expected, "%s", error.text);
+}
+
+/* One chain of one readable byte through the queue. */
+static void pass_one_chain(void)
+{
+    const struct virtqueue_mock_segment segment = {gpa(DATA), 1, false};
+    virtqueue_mock_add(&mock, &segment, 1);
+    virtqueue_mock_publish(&mock);
+    pop(VIRTQUEUE_CHAIN);
+    ck_assert(virtqueue_push(&queue, chain.head, 0, &error));
+}
+
+/* --- start --- */
+
+static const struct {
+    const char *name;
+    uint64_t descriptors, driver, device;
+    uint16_t size;
+    enum error_code code; /* NONE: it starts */
+    const char *text;
+} starts[] = {
+    // clang-format off
+    {"size 1",           0x1000, 0x2000, 0x3000, 1,   ERROR_NONE, ""},
+    {"largest size",     0x1000, 0x2000, 0x3000, 256, ERROR_NONE, ""},
+    {"up to RAM's end",  0x1000, 0x2000, RAM_SIZE - 72, 8, ERROR_NONE, ""},
+    {"size 0",           0x1000, 0x2000, 0x3000, 0,   ERROR_GUEST_RING, "queue size 0"},
+    {"no power of two",  0x1000, 0x2000, 0x3000, 12,  ERROR_GUEST_RING, "queue size 12"},
+    {"too large",        0x1000, 0x2000, 0x3000, 512, ERROR_GUEST_RING, "queue size 512"},
+    {"descriptors odd",  0x1008, 0x2000, 0x3000, 8,   ERROR_GUEST_RING, "descriptor table"},
+    {"available odd",    0x1000, 0x2001, 0x3000, 8,   ERROR_GUEST_RING, "available ring"},
+    {"used odd",         0x1000, 0x2000, 0x3002, 8,   ERROR_GUEST_RING, "used ring"},
+    {"descriptors out",  RAM_SIZE - 112, 0x2000, 0x3000, 8,
+                                                 ERROR_GUEST_ADDRESS, "descriptor table"},
+    {"available out",    0x1000, RAM_SIZE - 20, 0x3000, 8,
+                                                 ERROR_GUEST_ADDRESS, "available ring"},
+    {"used out",         0x1000, 0x2000, RAM_SIZE - 68, 8,
+                                                 ERROR_GUEST_ADDRESS, "used ring"},
+    {"address overflow", 0x1000, 0x2000, UINT64_MAX - 3, 8,
+                                                 ERROR_GUEST_ADDRESS, "used ring"},
+    // clang-format on
+};
+
+START_TEST(start_checks_size_and_addresses)
+{
+    struct virtqueue other = {
+        .memory = &memory,
+        .descriptors = gpa(starts[_i].descriptors),
+        .driver = gpa(starts[_i].driver),
+        .device = gpa(starts[_i].device),
+        .size = starts[_i].size,
+        .event_index = true,
+    };
+    bool ok = virtqueue_start(&other, &error);
+    ck_assert_msg(ok == (starts[_i].code == ERROR_NONE), "%s", starts[_i].name);
+    if (ok)
+        return;
+    ck_assert_msg(error.code == starts[_i].code, "%s: %s", starts[_i].name, error.text);
+    ck_assert_msg(strstr(error.text, starts[_i].text) != NULL, "%s: %s", starts[_i].name,
+                  error.text);
+}
+END_TEST
+
+START_TEST(start_again_begins_at_0)
+{
+    pass_one_chain();
+    mock.next_available = 99;
+    virtqueue_mock_publish(&mock);
+    pop(VIRTQUEUE_BROKEN);
+    start(SIZE, true);
+    pop(VIRTQUEUE_EMPTY);
+    ck_assert(!virtqueue_needs_interrupt(&queue));
+    pass_one_chain();
+    ck_assert_uint_eq(virtqueue_mock_used_index(&mock), 1);
+    ck_assert(virtqueue_needs_interrupt(&queue));
+}
+END_TEST
+
+/* --- chains --- */
+
+static const struct {
+    const char *name;
+    struct virtqueue_mock_segment segments[5];
+    unsigned count;
+    unsigned expected_readable, expected_segments;
+    uint64_t readable_size, writable_size;
+} chains[] = {
+    {"readable", {{{DATA}, 16, false}}, 1, 1, 1, 16, 0},
+    {"writable", {{{DATA}, 16, true}}, 1, 0, 1, 0, 16},
+    {"both", {{{DATA}, 16, false}, {{DATA}, 8, true}}, 2, 1, 2, 16, 8},
+    {"several",
+     {{{DATA}, 1, false},
+      {{DATA + 0x1000}, 2, false},
+      {{DATA + 0x2000}, 4, true},
+      {{DATA + 0x3000}, 8, true}},
+     4,
+     2,
+     4,
+     3,
+     12},
+    {"length 0 is left out",
+     {{{UINT64_MAX}, 0, false}, {{DATA}, 2, false}, {{0}, 0, true}, {{DATA}, 4, true}},
+     4,
+     1,
+     2,
+     2,
+     4},
+    {"length 0 has no direction", {{{DATA}, 0, true}, {{DATA}, 2, false}}, 2, 1, 1, 2, 0},
+    {"nothing at all", {{{DATA}, 0, false}}, 1, 0, 0, 0, 0},
+    {"up to RAM's end", {{{RAM_SIZE - 4}, 4, true}}, 1, 0, 1, 0, 4},
+};
+
+static void check_chain(unsigned i)
+{
+    ck_assert_msg(chain.readable_count == chains[i].expected_readable, "%s",
+                  chains[i].name);
+    ck_assert_msg(chain.segment_count == chains[i].expected_segments, "%s",
+                  chains[i].name);
+    ck_assert_msg(chain.readable_size == chains[i].readable_size, "%s", chains[i].name);
+    ck_assert_msg(chain.writable_size == chains[i].writable_size, "%s", chains[i].name);
+
+    unsigned kept = 0;
+    for (unsigned s = 0; s < chains[i].count; s++) {
+        if (chains[i].segments[s].length == 0)
+            continue;
+        ck_assert_uint_eq(chain.segments[kept].address.value,
+                          chains[i].segments[s].address.value);
+        ck_assert_uint_eq(chain.segments[kept].length, chains[i].segments[s].length);
+        kept++;
+    }
+}
+
+START_TEST(a_chain_is_taken)
+{
+    mock.next_descriptor = 6; /* so that longer chains wrap around in the table */
+    uint16_t head = virtqueue_mock_add(&mock, chains[_i].segments, chains[_i].count);
+    pop(VIRTQUEUE_EMPTY); /* not published yet */
+    virtqueue_mock_publish(&mock);
+    pop(VIRTQUEUE_CHAIN);
+    ck_assert_uint_eq(chain.head, head);
+    check_chain((unsigned)_i);
+    pop(VIRTQUEUE_EMPTY);
+
+    virtqueue_mock_add_indirect(&mock, TABLE, chains[_i].segments, chains[_i].count);
+    virtqueue_mock_publish(&mock);
+    pop(VIRTQUEUE_CHAIN);
+    check_chain((unsigned)_i);
+}
+END_TEST
+
+/* virtio 1.2, 2.7.5.3.2: direct descriptors, then a table, whose WRITE flag means
+ * nothing. */
+START_TEST(a_table_may_follow_descriptors)
+{
+    write_descriptor(RING, 0, DATA, 4, VRING_DESC_F_NEXT, 1);
+    write_descriptor(RING, 1, TABLE.value, 32, VRING_DESC_F_INDIRECT | VRING_DESC_F_WRITE,
+                     0);
+    write_descriptor(TABLE, 0, DATA, 8, VRING_DESC_F_NEXT, 1);
+    write_descriptor(TABLE, 1, DATA, 16, VRING_DESC_F_WRITE, 0);
+    virtqueue_mock_add_head(&mock, 0);
+    virtqueue_mock_publish(&mock);
+    pop(VIRTQUEUE_CHAIN);
+    ck_assert_uint_eq(chain.readable_count, 2);
+    ck_assert_uint_eq(chain.readable_size, 12);
+    ck_assert_uint_eq(chain.writable_size, 16);
+}
+END_TEST
+
+/* 256 segments, and exactly 2^32 bytes (2.7.5.2); _i: with an indirect table. */
+START_TEST(the_largest_chains_are_taken)
+{
+    struct virtqueue_mock_segment segments[VIRTQUEUE_SEGMENTS_MAX];
+    for (unsigned i = 0; i < VIRTQUEUE_SEGMENTS_MAX; i++)
+        segments[i] = (struct virtqueue_mock_segment){gpa(0), 16 * MIB, i >= 100};
+    start(VIRTQUEUE_SIZE_MAX, false);
+    if (_i == 0)
+        virtqueue_mock_add(&mock, segments, VIRTQUEUE_SEGMENTS_MAX);
+    else
+        virtqueue_mock_add_indirect(&mock, TABLE, segments, VIRTQUEUE_SEGMENTS_MAX);
+    virtqueue_mock_publish(&mock);
+    pop(VIRTQUEUE_CHAIN);
+    ck_assert_uint_eq(chain.segment_count, VIRTQUEUE_SEGMENTS_MAX);
+    ck_assert_uint_eq(chain.readable_count, 100);
+    ck_assert_uint_eq(chain.readable_size + chain.writable_size, 4 * GIB);
+}
+END_TEST
+
+/* The index of the ring and the driver's promises both go round. */
+START_TEST(indices_wrap_around)
+{
+    virtqueue_mock_seek(&mock, &queue, (uint16_t)(UINT16_MAX - 3 * SIZE));
+    for (unsigned i = 0; i < 6 * SIZE; i++) {
+        uint16_t head;
+        uint32_t length;
+        pass_one_chain();
+        ck_assert(virtqueue_mock_take_used(&mock, &head, &length));
+        ck_assert_uint_eq(head, chain.head);
+        ck_assert(!virtqueue_mock_take_used(&mock, &head, &length));
+    }
+    ck_assert_uint_eq(queue.next_used, 3 * SIZE - 1);
+    ck_assert_uint_eq(virtqueue_mock_used_index(&mock), 3 * SIZE - 1);
+}
+END_TEST
+
+START_TEST(a_full_ring_is_served_and_returned_in_any_order)
+{
+    uint16_t heads[SIZE];
+    const struct virtqueue_mock_segment segment = {gpa(DATA), 1, true};
+    virtqueue_mock_seek(&mock, &queue, UINT16_MAX - 2);
+    for (unsigned i = 0; i < SIZE; i++)
+        virtqueue_mock_add(&mock, &segment, 1);
+    virtqueue_mock_publish(&mock);
+    for (unsigned i = 0; i < SIZE; i++) {
+        pop(VIRTQUEUE_CHAIN);
+        heads[i] = chain.head;
+    }
+    pop(VIRTQUEUE_EMPTY);
+    for (unsigned i = SIZE; i-- > 0;)
+        ck_assert(virtqueue_push(&queue, heads[i], i, &error));
+    for (unsigned i = SIZE; i-- > 0;) {
+        uint16_t head;
+        uint32_t length;
+        ck_assert(virtqueue_mock_take_used(&mock, &head, &length));
+        ck_assert_uint_eq(head, heads[i]);
+        ck_assert_uint_eq(length, i);
+    }
+}
+END_TEST
+
+/* --- hostile rings --- */
+
+static void head_outside(void)
+{
+    virtqueue_mock_add_head(&mock, SIZE);
+}
+
+static void next_outside(void)
+{
+    write_descriptor(RING, 0, DATA, 1, VRING_DESC_F_NEXT, SIZE);
+    virtqueue_mock_add_head(&mock, 0);
+}
+
+static void points_to_itself(void)
+{
+    write_descriptor(RING, 3, DATA, 1, VRING_DESC_F_NEXT, 3);
+    virtqueue_mock_add_head(&mock, 3);
+}
+
+static void loop_of_two_without_bytes(void)
+{
+    write_descriptor(RING, 0, 0, 0, VRING_DESC_F_NEXT, 1);
+    write_descriptor(RING, 1, 0, 0, VRING_DESC_F_NEXT, 0);
+    virtqueue_mock_add_head(&mock, 0);
+}
+
+static void readable_behind_writable(void)
+{
+    write_descriptor(RING, 0, DATA, 1, VRING_DESC_F_NEXT | VRING_DESC_F_WRITE, 1);
+    write_descriptor(RING, 1, DATA, 1, 0, 0);
+    virtqueue_mock_add_head(&mock, 0);
+}
+
+static void segment_outside_of_memory(void)
+{
+    write_descriptor(RING, 0, RAM_SIZE - 3, 4, 0, 0);
+    virtqueue_mock_add_head(&mock, 0);
+}
+
+static void segment_overflows(void)
+{
+    write_descriptor(RING, 0, UINT64_MAX, 2, VRING_DESC_F_WRITE, 0);
+    virtqueue_mock_add_head(&mock, 0);
+}
+
+static void table_not_negotiated(void)
+{
+    queue.indirect = false;
+    write_descriptor(RING, 0, TABLE.value, 16, VRING_DESC_F_INDIRECT, 0);
+    virtqueue_mock_add_head(&mock, 0);
+}
+
+static void table_with_next(void)
+{
+    write_descriptor(RING, 0, TABLE.value, 16, VRING_DESC_F_INDIRECT | VRING_DESC_F_NEXT,
+                     1);
+    virtqueue_mock_add_head(&mock, 0);
+}
+
+static void add_table(uint64_t address, uint32_t length)
+{
+    write_descriptor(RING, 0, address, length, VRING_DESC_F_INDIRECT, 0);
+    virtqueue_mock_add_head(&mock, 0);
+}
+
+static void table_in_table(void)
+{
+    write_descriptor(TABLE, 0, TABLE.value, 16, VRING_DESC_F_INDIRECT, 0);
+    add_table(TABLE.value, 16);
+}
+
+static void table_empty(void)
+{
+    add_table(TABLE.value, 0);
+}
+
+static void table_crooked(void)
+{
+    add_table(TABLE.value, 24);
+}
+
+static void table_too_long(void)
+{
+    add_table(TABLE.value, 16 * (VIRTQUEUE_SEGMENTS_MAX + 1));
+}
+
+static void table_outside_of_memory(void)
+{
+    add_table(RAM_SIZE - 16, 32);
+}
+
+static void table_overflows(void)
+{
+    add_table(UINT64_MAX - 15, 32);
+}
+
+static void table_next_outside(void)
+{
+    write_descriptor(TABLE, 0, DATA, 1, VRING_DESC_F_NEXT, 2);
+    add_table(TABLE.value, 32);
+}
+
+static void table_loop(void)
+{
+    write_descriptor(TABLE, 0, DATA, 1, VRING_DESC_F_NEXT, 1);
+    write_descriptor(TABLE, 1, DATA, 1, VRING_DESC_F_NEXT, 0);
+    add_table(TABLE.value, 32);
+}
+
+static void too_many_segments(void)
+{
+    write_descriptor(RING, 1, DATA, 1, VRING_DESC_F_NEXT, 0);
+    for (uint16_t i = 0; i < VIRTQUEUE_SEGMENTS_MAX; i++)
+        write_descriptor(TABLE, i, DATA, 1,
+                         i + 1 < VIRTQUEUE_SEGMENTS_MAX ? VRING_DESC_F_NEXT : 0,
+                         (uint16_t)(i + 1));
+    write_descriptor(RING, 0, TABLE.value, 16 * VIRTQUEUE_SEGMENTS_MAX,
+                     VRING_DESC_F_INDIRECT, 0);
+    virtqueue_mock_add_head(&mock, 1);
+}
+
+static void too_many_bytes(void)
+{
+    struct virtqueue_mock_segment segments[129];
+    for (unsigned i = 0; i < 129; i++)
+        segments[i] = (struct virtqueue_mock_segment){gpa(0), 32 * MIB, i >= 64};
+    segments[128].length = 1;
+    virtqueue_mock_add_indirect(&mock, TABLE, segments, 129);
+}
+
+static void index_jumps(void)
+{
+    mock.next_available = SIZE + 1;
+}
+
+static void index_goes_back(void)
+{
+    pass_one_chain();
+    mock.next_available--;
+}
+
+/* Each of the two steps is small enough, but nothing was returned in between. */
+static void more_in_flight_than_the_ring_holds(void)
+{
+    const struct virtqueue_mock_segment segment = {gpa(DATA), 1, false};
+    for (unsigned i = 0; i < SIZE; i++)
+        virtqueue_mock_add(&mock, &segment, 1);
+    virtqueue_mock_publish(&mock);
+    for (unsigned i = 0; i < SIZE; i++)
+        pop(VIRTQUEUE_CHAIN);
+    virtqueue_mock_add(&mock, &segment, 1);
+}
+
+/* Not the guest's doing: what if guest memory went away under a running queue. */
+static void memory_is_gone(void)
+{
+    virtqueue_mock_add_head(&mock, 0);
+    virtqueue_mock_publish(&mock);
+    memory.regions[0].range.size = 0x100;
+}
+
+static void entries_are_gone(void)
+{
+    virtqueue_mock_add_head(&mock, 0);
+    virtqueue_mock_publish(&mock);
+    memory.regions[0].range.size = mock.driver.value + offsetof(struct vring_avail, ring);
+}
+
+static void descriptors_are_gone(void)
+{
+    queue.descriptors = gpa(RAM_SIZE);
+    virtqueue_mock_add_head(&mock, 0);
+}
+
+static const struct {
+    void (*arrange)(void);
+    enum error_code code;
+    const char *text;
+} hostile[] = {
+    // clang-format off
+    {head_outside,              ERROR_GUEST_RING,    "descriptor 8 of chain 8 is outside of the table"},
+    {next_outside,              ERROR_GUEST_RING,    "descriptor 8 of chain 0 is outside of the table"},
+    {points_to_itself,          ERROR_GUEST_RING,    "chain 3 is a loop"},
+    {loop_of_two_without_bytes, ERROR_GUEST_RING,    "chain 0 is a loop"},
+    {readable_behind_writable,  ERROR_GUEST_RING,    "descriptor 1 of chain 0: a readable segment behind"},
+    {segment_outside_of_memory, ERROR_GUEST_ADDRESS, "descriptor 0 of chain 0: 4 bytes at"},
+    {segment_overflows,         ERROR_GUEST_ADDRESS, "descriptor 0 of chain 0: 2 bytes at"},
+    {table_not_negotiated,      ERROR_GUEST_RING,    "not negotiated"},
+    {table_with_next,           ERROR_GUEST_RING,    "INDIRECT and NEXT"},
+    {table_in_table,            ERROR_GUEST_RING,    "inside of an indirect table"},
+    {table_empty,               ERROR_GUEST_RING,    "an indirect table of 0 bytes"},
+    {table_crooked,             ERROR_GUEST_RING,    "an indirect table of 24 bytes"},
+    {table_too_long,            ERROR_GUEST_RING,    "an indirect table of 4112 bytes"},
+    {table_outside_of_memory,   ERROR_GUEST_ADDRESS, "descriptor 0 of chain 0: 32 bytes at"},
+    {table_overflows,           ERROR_GUEST_ADDRESS, "descriptor 0 of chain 0: 32 bytes at"},
+    {table_next_outside,        ERROR_GUEST_RING,    "descriptor 2 of chain 0 is outside of its indirect table"},
+    {table_loop,                ERROR_GUEST_RING,    "chain 0 is a loop"},
+    {too_many_segments,         ERROR_GUEST_RING,    "more than 256 segments"},
+    {too_many_bytes,            ERROR_GUEST_RING,    "more than 2^32 bytes"},
+    {index_jumps,               ERROR_GUEST_RING,    "available index went from 0 to 9 with 0"},
+    {index_goes_back,           ERROR_GUEST_RING,    "available index went from 1 to 0 with 0"},
+    {more_in_flight_than_the_ring_holds,
+                                ERROR_GUEST_RING,    "available index went from 8 to 9 with 8"},
+    {memory_is_gone,            ERROR_GUEST_ADDRESS, "available index: "},
+    {entries_are_gone,          ERROR_GUEST_ADDRESS, "entry 0 of the available ring"},
+    {descriptors_are_gone,      ERROR_GUEST_ADDRESS, "descriptor 0 of chain 0: 16 bytes at"},
+    // clang-format on
+};
+
+START_TEST(a_hostile_ring_is_broken_and_says_so_once)
+{
+    hostile[_i].arrange();
+    if (memory.regions[0].range.size == RAM_SIZE)
+        virtqueue_mock_publish(&mock);
+    pop(VIRTQUEUE_BROKEN);
+    ck_assert_msg(error.code == hostile[_i].code, "%s", error.text);
+    ck_assert_msg(strstr(error.text, hostile[_i].text) != NULL, "%s", error.text);
+    ck_assert(queue.broken);
+
+    memory.regions[0].range.size = RAM_SIZE;
+    uint16_t used = virtqueue_mock_used_index(&mock);
+    pop(VIRTQUEUE_EMPTY);
+    ck_assert(virtqueue_push(&queue, 0, 0, &error));
+    ck_assert_uint_eq(virtqueue_mock_used_index(&mock), used);
+    ck_assert(!virtqueue_needs_interrupt(&queue));
+    ck_assert(!virtqueue_enable_notification(&queue));
+}
+END_TEST
+
+/* _i: the element can still be written, but the index cannot. */
+START_TEST(a_used_ring_that_is_gone_breaks_the_queue)
+{
+    const struct virtqueue_mock_segment segment = {gpa(DATA), 1, false};
+    virtqueue_mock_add(&mock, &segment, 1);
+    virtqueue_mock_publish(&mock);
+    pop(VIRTQUEUE_CHAIN);
+    if (_i == 0)
+        memory.regions[0].range.size = queue.device.value;
+    else
+        memory.regions[0].range.start.value = queue.device.value + 4;
+    ck_assert(!virtqueue_push(&queue, 0, 0, &error));
+    ck_assert_int_eq(error.code, ERROR_GUEST_ADDRESS);
+    ck_assert_msg(strstr(error.text, "used ring") != NULL, "%s", error.text);
+    ck_assert(queue.broken);
+    memory.regions[0].range = (struct gpa_range){gpa(0), RAM_SIZE};
+}
+END_TEST
+
+/* --- copies --- */
+
+/* Readable: 3 + 5 bytes; writable: 4 + 4 bytes. */
+static void take_both_ways(void)
+{
+    static const struct virtqueue_mock_segment segments[] = {
+        {{DATA}, 3, false},
+        {{DATA + 0x100}, 5, false},
+        {{DATA + 0x200}, 4, true},
+        {{DATA + 0x300}, 4, true},
+    };
+    ck_assert(guest_memory_write(&memory, gpa(DATA), "abc", 3, &error));
+    ck_assert(guest_memory_write(&memory, gpa(DATA + 0x100), "defgh", 5, &error));
+    virtqueue_mock_add(&mock, segments, 4);
+    virtqueue_mock_publish(&mock);
+    pop(VIRTQUEUE_CHAIN);
+}
+
+START_TEST(read_gathers_every_offset_and_length)
+{
+    take_both_ways();
+    for (uint64_t offset = 0; offset <= 8; offset++) {
+        for (uint64_t length = 0; offset + length <= 8; length++) {
+            char buffer[9] = "........";
+            char expected[9] = "........";
+            memcpy(expected, &"abcdefgh"[offset], length);
+            ck_assert(
+                virtqueue_chain_read(&queue, &chain, offset, buffer, length, &error));
+            ck_assert_str_eq(buffer, expected);
+        }
+    }
+}
+END_TEST
+
+START_TEST(write_scatters_every_offset_and_length)
+{
+    take_both_ways();
+    for (uint64_t offset = 0; offset <= 8; offset++) {
+        for (uint64_t length = 0; offset + length <= 8; length++) {
+            char expected[9] = "........";
+            char buffer[9] = "";
+            memcpy(&expected[offset], &"ABCDEFGH"[offset], length);
+            ck_assert(virtqueue_chain_write(&queue, &chain, 0, "........", 8, &error));
+            ck_assert(virtqueue_chain_write(&queue, &chain, offset, &"ABCDEFGH"[offset],
+                                            length, &error));
+            ck_assert(guest_memory_read(&memory, gpa(DATA + 0x200), buffer, 4, &error));
+            ck_assert(
+                guest_memory_read(&memory, gpa(DATA + 0x300), buffer + 4, 4, &error));
+            ck_assert_str_eq(buffer, expected);
+        }
+    }
+    /* Not a byte beside the buffers. */
+    uint8_t beside = 0xff;
+    ck_assert(guest_memory_read(&memory, gpa(DATA + 0x204), &beside, 1, &error));
+    ck_assert_uint_eq(beside, 0);
+}
+END_TEST
+
+START_TEST(a_copy_beyond_the_chain_is_refused)
+{
+    static const struct {
+        uint64_t offset, length;
+    } copies[] = {{0, 9}, {8, 1}, {9, 0}, {4, UINT64_MAX}, {UINT64_MAX, 2}};
+    char buffer[16] = "";
+    take_both_ways();
+    for (size_t i = 0; i < ARRAY_SIZE(copies); i++) {
+        ck_assert(!virtqueue_chain_read(&queue, &chain, copies[i].offset, buffer,
+                                        copies[i].length, &error));
+        ck_assert_int_eq(error.code, ERROR_GUEST_COMMAND);
+        ck_assert(!virtqueue_chain_write(&queue, &chain, copies[i].offset, buffer,
+                                         copies[i].length, &error));
+        ck_assert_int_eq(error.code, ERROR_GUEST_COMMAND);
+    }
+    memory.regions[0].range.size = DATA;
+    ck_assert(!virtqueue_chain_read(&queue, &chain, 0, buffer, 4, &error));
+    ck_assert(!virtqueue_chain_write(&queue, &chain, 0, buffer, 4, &error));
+    ck_assert_int_eq(error.code, ERROR_GUEST_ADDRESS);
+    memory.regions[0].range.size = RAM_SIZE;
+}
+END_TEST
+
+/* The snapshot does not follow what the guest writes later. */
+START_TEST(a_chain_is_a_snapshot)
+{
+    take_both_ways();
+    write_descriptor(RING, 0, UINT64_MAX, UINT32_MAX, VRING_DESC_F_WRITE, 99);
+    char buffer[8];
+    ck_assert(virtqueue_chain_read(&queue, &chain, 0, buffer, 8, &error));
+    ck_assert(memcmp(buffer, "abcdefgh", 8) == 0);
+}
+END_TEST
+
+START_TEST(a_chain_of_a_stopped_queue_is_dropped)
+{
+    take_both_ways();
+    uint16_t head = chain.head;
+    ck_assert(virtqueue_start(&queue, &error));
+    ck_assert(virtqueue_push(&queue, head, 0, &error));
+    ck_assert_uint_eq(virtqueue_mock_used_index(&mock), 0);
+}
+END_TEST
+
+/* --- interrupts and notifications --- */
+
+/* virtio 1.2, 2.7.7.2: an interrupt when the element at used_event was written, that is,
+ * when used_event is in [before, after). */
+static const struct {
+    uint16_t before, after, used_event;
+    bool interrupt;
+} events[] = {
+    // clang-format off
+    {0,      1,      0,      true},
+    {0,      1,      1,      false},
+    {0,      1,      65535,  false},
+    {0,      8,      0,      true},
+    {0,      8,      7,      true},
+    {0,      8,      8,      false},
+    {5,      8,      4,      false},
+    {5,      8,      5,      true},
+    {65535,  0,      65535,  true},
+    {65535,  0,      65534,  false},
+    {65535,  0,      0,      false},
+    {65533,  2,      65532,  false},
+    {65533,  2,      65533,  true},
+    {65533,  2,      65535,  true},
+    {65533,  2,      0,      true},
+    {65533,  2,      1,      true},
+    {65533,  2,      2,      false},
+    {32767,  32768,  32767,  true},
+    {32767,  32768,  32768,  false},
+    // clang-format on
+};
+
+START_TEST(event_index_decides_on_interrupts)
+{
+    virtqueue_mock_seek(&mock, &queue, events[_i].before);
+    virtqueue_mock_set_used_event(&mock, events[_i].used_event);
+    virtqueue_mock_set_flags(&mock, VRING_AVAIL_F_NO_INTERRUPT); /* 2.7.7.2: ignored */
+    ck_assert(!virtqueue_needs_interrupt(&queue));
+    while (queue.next_used != events[_i].after)
+        pass_one_chain();
+    ck_assert_msg(virtqueue_needs_interrupt(&queue) == events[_i].interrupt,
+                  "%u -> %u, used_event %u", events[_i].before, events[_i].after,
+                  events[_i].used_event);
+    /* Said once: nothing was pushed since. */
+    ck_assert(!virtqueue_needs_interrupt(&queue));
+}
+END_TEST
+
+START_TEST(flags_decide_on_interrupts_without_event_index)
+{
+    start(SIZE, false);
+    virtqueue_mock_set_used_event(&mock, 99); /* 2.7.7.2: ignored */
+    ck_assert(!virtqueue_needs_interrupt(&queue));
+    pass_one_chain();
+    ck_assert(virtqueue_needs_interrupt(&queue));
+    ck_assert(!virtqueue_needs_interrupt(&queue));
+    virtqueue_mock_set_flags(&mock, VRING_AVAIL_F_NO_INTERRUPT);
+    pass_one_chain();
+    ck_assert(!virtqueue_needs_interrupt(&queue));
+}
+END_TEST
+
+/* An interrupt too many is harmless. */
+START_TEST(an_unreadable_wish_means_interrupt)
+{
+    pass_one_chain();
+    virtqueue_mock_set_used_event(&mock, 1);
+    memory.regions[0].range.size = 0x100;
+    ck_assert(virtqueue_needs_interrupt(&queue));
+    memory.regions[0].range.size = RAM_SIZE;
+}
+END_TEST
+
+/* The whole protocol from both sides, around the wrap: the driver is asked to notify
+ * exactly when the device went to sleep. */
+START_TEST(notifications_follow_the_event_index)
+{
+    const struct virtqueue_mock_segment segment = {gpa(DATA), 1, false};
+    virtqueue_mock_seek(&mock, &queue, (uint16_t)_i);
+    ck_assert(!virtqueue_enable_notification(&queue));
+    ck_assert_uint_eq(virtqueue_mock_available_event(&mock), (uint16_t)_i);
+
+    virtqueue_mock_add(&mock, &segment, 1);
+    ck_assert(virtqueue_mock_publish(&mock)); /* it slept */
+    virtqueue_mock_add(&mock, &segment, 1);
+    ck_assert(!virtqueue_mock_publish(&mock)); /* it was woken already */
+    pop(VIRTQUEUE_CHAIN);
+    /* It goes to sleep too early: there is one more. */
+    ck_assert(virtqueue_enable_notification(&queue));
+    pop(VIRTQUEUE_CHAIN);
+    pop(VIRTQUEUE_EMPTY);
+    ck_assert(!virtqueue_enable_notification(&queue));
+    ck_assert_uint_eq(virtqueue_mock_available_event(&mock), (uint16_t)(_i + 2));
+    virtqueue_mock_add(&mock, &segment, 1);
+    ck_assert(virtqueue_mock_publish(&mock));
+}
+END_TEST
+
+START_TEST(without_event_index_every_chain_is_notified)
+{
+    const struct virtqueue_mock_segment segment = {gpa(DATA), 1, false};
+    start(SIZE, false);
+    virtqueue_mock_set_available_event(&mock, 99);
+    for (unsigned i = 0; i < 3; i++) {
+        virtqueue_mock_add(&mock, &segment, 1);
+        ck_assert(virtqueue_mock_publish(&mock));
+        ck_assert(virtqueue_enable_notification(&queue));
+        pop(VIRTQUEUE_CHAIN);
+        ck_assert(!virtqueue_enable_notification(&queue));
+    }
+    ck_assert_uint_eq(virtqueue_mock_available_event(&mock), 99);
+}
+END_TEST
+
+START_TEST(notification_with_a_ring_that_is_gone)
+{
+    /* Neither part, or only the used ring, which lies behind the available ring. */
+    memory.regions[0].range.size = _i == 0 ? 0x100 : mock.device.value;
+    queue.event_index = _i == 1;
+    ck_assert_int_eq(virtqueue_enable_notification(&queue), _i == 0);
+    memory.regions[0].range.size = RAM_SIZE;
+}
+END_TEST
+
+Suite *virtqueue_suite(void)
+{
+    Suite *suite = suite_create("virtqueue");
+    TCase *test_case = tcase_create("virtqueue");
+    tcase_add_checked_fixture(test_case, setup, teardown);
+    tcase_add_loop_test(test_case, start_checks_size_and_addresses, 0,
+                        ARRAY_SIZE(starts));
+    tcase_add_test(test_case, start_again_begins_at_0);
+    tcase_add_loop_test(test_case, a_chain_is_taken, 0, ARRAY_SIZE(chains));
+    tcase_add_test(test_case, a_table_may_follow_descriptors);
+    tcase_add_loop_test(test_case, the_largest_chains_are_taken, 0, 2);
+    tcase_add_test(test_case, indices_wrap_around);
+    tcase_add_test(test_case, a_full_ring_is_served_and_returned_in_any_order);
+    tcase_add_loop_test(test_case, a_hostile_ring_is_broken_and_says_so_once, 0,
+                        ARRAY_SIZE(hostile));
+    tcase_add_loop_test(test_case, a_used_ring_that_is_gone_breaks_the_queue, 0, 2);
+    tcase_add_test(test_case, read_gathers_every_offset_and_length);
+    tcase_add_test(test_case, write_scatters_every_offset_and_length);
+    tcase_add_test(test_case, a_copy_beyond_the_chain_is_refused);
+    tcase_add_test(test_case, a_chain_is_a_snapshot);
+    tcase_add_test(test_case, a_chain_of_a_stopped_queue_is_dropped);
+    tcase_add_loop_test(test_case, event_index_decides_on_interrupts, 0,
+                        ARRAY_SIZE(events));
+    tcase_add_test(test_case, flags_decide_on_interrupts_without_event_index);
+    tcase_add_test(test_case, an_unreadable_wish_means_interrupt);
+    tcase_add_loop_test(test_case, notifications_follow_the_event_index, 65530, 65536);
+    tcase_add_loop_test(test_case, notifications_follow_the_event_index, 0, 3);
+    tcase_add_test(test_case, without_event_index_every_chain_is_notified);
+    tcase_add_loop_test(test_case, notification_with_a_ring_that_is_gone, 0, 2);
+    suite_add_tcase(suite, test_case);
+    return suite;
+}
