@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: MIT
+#include "guest/arch.h"
+
+#include "guest/arch/x86/cpu.h"
+#include "guest/arch/x86/exception.h"
+
+void arch_init(struct guest *guest)
+{
+    exception_init(guest);
+}
+
+/* One instruction for the whole line: KVM hands a string output to the VMM as one exit.
+ * The port's transmitter is always ready (devices/serial.c), so that LSR is not polled.
+ */
+void arch_serial_write(uint64_t base, const char *bytes, size_t count)
+{
+    __asm__ volatile("rep outsb"
+                     : "+S"(bytes), "+c"(count)
+                     : "d"((uint16_t)base)
+                     : "memory");
+}
+
+void arch_pause(void)
+{
+    __asm__ volatile("pause" : : : "memory");
+}
+
+/* A locked instruction and not MFENCE: it orders as much for memory of every type and
+ * empties the write-combining buffers too (Intel SDM vol. 3, 8.2.5 and 12.3.1), and KVM's
+ * instruction emulator, which runs all of this guest on the PVM flavour, does not know
+ * MFENCE. */
+void arch_barrier(void)
+{
+    __asm__ volatile("lock orl $0, (%%rsp)" : : : "memory", "cc");
+}
+
+uint64_t arch_ticks(void)
+{
+    uint32_t low, high;
+    __asm__ volatile("rdtsc" : "=a"(low), "=d"(high));
+    return (uint64_t)high << 32 | low;
+}
+
+/* No CPU that we know has a faster time-stamp counter. */
+uint64_t arch_ticks_per_second(void)
+{
+    return 5000000000;
+}
+
+/* With an empty IDT an exception becomes a double fault, and that a triple fault, which
+ * is a shutdown (Intel SDM vol. 3, 6.15, interrupt 8). */
+_Noreturn void arch_crash(void)
+{
+    cpu_load_idt(&(struct cpu_table){0});
+    __asm__ volatile("ud2");
+    __builtin_unreachable();
+}
+
+_Noreturn void arch_stop(void)
+{
+    for (;;)
+        __asm__ volatile("cli; hlt");
+}

@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: MIT
+#include "guest/blob.h"
+
+#include "guest/arch.h"
+#include "guest/check.h"
+#include "guest/venus.h"
+#include "guest/virgl.h"
+
+#define TEXTURE_WIDTH  64u
+#define TEXTURE_STRIDE (TEXTURE_WIDTH * 4) /* bytes */
+
+bool blob_context(struct guest *guest, enum blob_kind kind)
+{
+    struct gpu *gpu = &guest->gpu;
+    uint32_t capset = kind == BLOB_VIRGL ? GPU_CAPSET_VIRGL2 : GPU_CAPSET_VENUS;
+    CHECK_RESPONSE(gpu_context_create(gpu, BLOB_CONTEXT, capset),
+                   VIRTIO_GPU_RESP_OK_NODATA);
+    if (kind == BLOB_VENUS) {
+        struct stream stream = {.size = 0};
+        venus_encode_device(&stream);
+        CHECK_RESPONSE(gpu_submit(gpu, BLOB_CONTEXT, stream.bytes, stream.size),
+                       VIRTIO_GPU_RESP_OK_NODATA);
+    }
+    return true;
+}
+
+/* Makes what is behind the blob; returns its blob_id. The resource id is unique in the
+ * context, so it serves for the object's id too. */
+static bool create_object(struct guest *guest, const struct blob *blob, uint64_t *blob_id)
+{
+    struct stream stream = {.size = 0};
+    switch (blob->kind) {
+    case BLOB_SHM:
+    case BLOB_KIND_COUNT:
+        *blob_id = 0;
+        return true;
+    case BLOB_VENUS:
+        *blob_id = VENUS_MEMORY + blob->resource_id;
+        venus_encode_allocate_memory(&stream, VENUS_DEVICE, *blob_id, blob->size,
+                                     VENUS_EXPORT_DMA_BUF);
+        break;
+    case BLOB_VIRGL:
+        *blob_id = blob->resource_id;
+        virgl_encode_create_texture(&stream, (uint32_t)*blob_id, TEXTURE_WIDTH,
+                                    (uint32_t)(blob->size / TEXTURE_STRIDE));
+        break;
+    }
+    CHECK_RESPONSE(gpu_submit(&guest->gpu, BLOB_CONTEXT, stream.bytes, stream.size),
+                   VIRTIO_GPU_RESP_OK_NODATA);
+    return true;
+}
+
+bool blob_create(struct guest *guest, const struct blob *blob)
+{
+    struct gpu *gpu = &guest->gpu;
+    uint64_t blob_id;
+    REQUIRE(create_object(guest, blob, &blob_id));
+    CHECK_RESPONSE(gpu_blob_create(gpu, BLOB_CONTEXT, blob->resource_id, blob->flags,
+                                   blob_id, blob->size),
+                   VIRTIO_GPU_RESP_OK_NODATA);
+    CHECK_RESPONSE(gpu_context_attach(gpu, BLOB_CONTEXT, blob->resource_id),
+                   VIRTIO_GPU_RESP_OK_NODATA);
+    return true;
+}
+
+bool blob_create_mapped(struct guest *guest, struct blob *blob, uint32_t resource_id,
+                        uint64_t size, uint64_t offset)
+{
+    *blob = (struct blob){
+        .kind = BLOB_SHM,
+        .resource_id = resource_id,
+        .flags = VIRTIO_GPU_BLOB_FLAG_USE_MAPPABLE,
+        .size = size,
+        .offset = offset,
+    };
+    REQUIRE(blob_create(guest, blob));
+    CHECK_RESPONSE(gpu_blob_map(&guest->gpu, resource_id, offset, &blob->map_info),
+                   VIRTIO_GPU_RESP_OK_MAP_INFO);
+    return true;
+}

@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: MIT
+#include "guest/scenarios.h"
+
+#include "vmm/types.h"
+
+// clang-format off
+const struct scenario scenarios[] = {
+    {"hello",         scenario_hello,         "prints a line"},
+    {"fail",          scenario_fail,          "fails a check on purpose"},
+    {"crash",         scenario_crash,         "ends in a triple fault"},
+    {"spin",          scenario_spin,          "never ends"},
+    {"exception",     scenario_exception,     "a page fault; needs IDT delivery"},
+    {"ram",           scenario_ram,           "patterns in RAM"},
+    {"smp",           scenario_smp,           "starts all vCPUs"},
+    {"virtio-reset",  scenario_virtio_reset,  "the status machine, twice"},
+    {"display-info",  scenario_display_info,  "GET_DISPLAY_INFO"},
+    {"capsets",       scenario_capsets,       "every capset"},
+    {"contexts",      scenario_contexts,      "CTX_CREATE and CTX_DESTROY"},
+    {"fences",        scenario_fences,        "fences, global and per ring"},
+    {"interrupt",     scenario_interrupt,     "the device's interrupt reaches the CPU"},
+    {"blob-shm",      scenario_blob_shm,      "a shared-memory blob of a venus context"},
+    {"blob-venus",    scenario_blob_venus,    "Vulkan memory"},
+    {"blob-virgl",    scenario_blob_virgl,    "a GL texture"},
+    {"indirect",      scenario_indirect,      "blob-shm with indirect descriptors"},
+    {"event-index",   scenario_event_index,   "blob-shm with the event index"},
+    {"blob-overrun",  scenario_blob_overrun,  "a blob that is larger than its buffer"},
+    {"bad-commands",  scenario_bad_commands,  "commands that must be refused"},
+    {"window-full",   scenario_window_full,   "fills the window"},
+    {"hole",          scenario_hole,          "accesses where nothing is mapped"},
+    {"reset-mapped",  scenario_reset_mapped,  "reset while blobs are mapped"},
+    {"ring-hostile",  scenario_ring_hostile,  "rings that break the rules"},
+    {"ring-spin",     scenario_ring_spin,     "a vCPU that never stops kicking"},
+};
+// clang-format on
+
+const unsigned scenario_count = ARRAY_SIZE(scenarios);

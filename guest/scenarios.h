@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: MIT */
+/* All scenarios, by name. A scenario returns true when all of its checks hold. */
+#ifndef S2VMM_GUEST_SCENARIOS_H
+#define S2VMM_GUEST_SCENARIOS_H
+
+#include <stdbool.h>
+
+struct guest;
+
+struct scenario {
+    const char *name;
+    bool (*run)(struct guest *guest);
+    const char *about;
+};
+
+extern const struct scenario scenarios[];
+extern const unsigned scenario_count;
+
+bool scenario_hello(struct guest *guest);
+bool scenario_fail(struct guest *guest);
+bool scenario_crash(struct guest *guest);
+bool scenario_spin(struct guest *guest);
+bool scenario_exception(struct guest *guest);
+bool scenario_ram(struct guest *guest);
+bool scenario_smp(struct guest *guest);
+bool scenario_virtio_reset(struct guest *guest);
+bool scenario_display_info(struct guest *guest);
+bool scenario_capsets(struct guest *guest);
+bool scenario_contexts(struct guest *guest);
+bool scenario_fences(struct guest *guest);
+bool scenario_interrupt(struct guest *guest);
+bool scenario_blob_shm(struct guest *guest);
+bool scenario_blob_venus(struct guest *guest);
+bool scenario_blob_virgl(struct guest *guest);
+bool scenario_indirect(struct guest *guest);
+bool scenario_event_index(struct guest *guest);
+bool scenario_blob_overrun(struct guest *guest);
+bool scenario_bad_commands(struct guest *guest);
+bool scenario_window_full(struct guest *guest);
+bool scenario_hole(struct guest *guest);
+bool scenario_reset_mapped(struct guest *guest);
+bool scenario_ring_hostile(struct guest *guest);
+bool scenario_ring_spin(struct guest *guest);
+
+#endif

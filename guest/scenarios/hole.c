@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: MIT
+/* Where nothing is mapped, reads give all ones and writes vanish: before the first map,
+ * beside a mapping, and where one has been. */
+#include "guest/blob.h"
+#include "guest/check.h"
+#include "guest/scenarios.h"
+#include "guest/window.h"
+
+#define BLOB_SIZE   (64 * KIB)
+#define BLOB_OFFSET (128 * KIB)
+
+bool scenario_hole(struct guest *guest)
+{
+    struct gpu *gpu = &guest->gpu;
+    struct blob blob;
+    REQUIRE(gpu_start(guest, 0));
+    uint64_t last = gpu->window.size - sizeof(uint64_t);
+    REQUIRE(window_check_hole(guest, 0));
+    REQUIRE(window_check_hole(guest, last));
+
+    REQUIRE(blob_context(guest, BLOB_SHM));
+    REQUIRE(blob_create_mapped(guest, &blob, 1, BLOB_SIZE, BLOB_OFFSET));
+    REQUIRE(blob_experiment(guest, &blob, MEMATTR_WB));
+    REQUIRE(window_check_hole(guest, BLOB_OFFSET - sizeof(uint64_t)));
+    REQUIRE(window_check_hole(guest, BLOB_OFFSET + BLOB_SIZE));
+
+    CHECK_RESPONSE(gpu_blob_unmap(gpu, 1), VIRTIO_GPU_RESP_OK_NODATA);
+    REQUIRE(window_check_hole(guest, BLOB_OFFSET));
+    return true;
+}

@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: MIT
+#include "guest/window.h"
+
+#include "guest/check.h"
+
+static bool check_reads(struct guest *guest, volatile void *hole)
+{
+    CHECK_EQUAL(*(volatile uint8_t *)hole, UINT8_MAX);
+    CHECK_EQUAL(*(volatile uint16_t *)hole, UINT16_MAX);
+    CHECK_EQUAL(*(volatile uint32_t *)hole, UINT32_MAX);
+    CHECK_EQUAL(*(volatile uint64_t *)hole, UINT64_MAX);
+    return true;
+}
+
+bool window_check_hole(struct guest *guest, uint64_t offset)
+{
+    uint64_t address = guest->gpu.window.start.value + offset;
+    volatile void *hole = mmu_map(guest->mmu, address, sizeof(uint64_t), MEMATTR_UC);
+    CHECK(hole != NULL);
+    bool good = check_reads(guest, hole);
+    *(volatile uint64_t *)hole = 0;
+    *(volatile uint8_t *)hole = 0;
+    good = good && check_reads(guest, hole);
+    mmu_unmap(guest->mmu, address, sizeof(uint64_t), MEMATTR_UC);
+    return good;
+}
