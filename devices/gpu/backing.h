@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The host memory behind a blob: what the renderer handed out, checked, and mapped.
+ *
+ *   renderer says            we check                              becomes
+ *   DMABUF fd                lives on the kernel's dma-buf file    BACKING_DMABUF
+ *                            system; lseek(END) >= blob
+ *   SHM fd                   tmpfs or hugetlbfs; sealed against    BACKING_SHM
+ *                            shrinking; size >= blob
+ *   OPAQUE fd, or no fd      the renderer maps it: page-aligned,   BACKING_POINTER
+ *                            mapped size >= blob
+ *
+ * Then the whole length is mapped and every page write-touched. The memslot, the
+ * cache-mode answer and the witness all start from the same struct backing: they cannot
+ * disagree about which buffer they mean.
+ */
+#ifndef S2VMM_GPU_BACKING_H
+#define S2VMM_GPU_BACKING_H
+
+#include "devices/gpu/renderer.h"
+#include "vmm/error.h"
+#include "vmm/types.h"
+
+enum backing_kind {
+    BACKING_DMABUF,
+    BACKING_SHM,
+    BACKING_POINTER,
+};
+
+struct backing {
+    enum backing_kind kind;
+    int fd;        /* -1 for a pointer */
+    uint8_t *host; /* NULL: no backing */
+    uint64_t size; /* bytes mapped: the blob's size */
+    char
+        exporter[32]; /* who made the dma-buf (fdinfo exp_name), or "shmem", "renderer" */
+};
+
+/* Gets, checks and maps the memory of a blob of `size` bytes (a multiple of the page
+ * size). ERROR_HOST_BUFFER when it is not what it was said to be, ERROR_HOST_RENDERER
+ * when the renderer gives nothing that can be mapped. */
+bool backing_open(struct backing *backing, const struct renderer *renderer,
+                  uint32_t resource_id, uint64_t size, struct error *error);
+
+/* Checks and maps an fd of the given kind, which is taken over, also on failure. */
+bool backing_open_fd(struct backing *backing, enum renderer_fd_type type, int fd,
+                     uint64_t size, struct error *error);
+
+/* Unmaps and closes; a zeroed object is fine. */
+void backing_close(struct backing *backing, const struct renderer *renderer,
+                   uint32_t resource_id);
+
+/* "DMABUF", "SHM", "POINTER". */
+const char *backing_kind_name(enum backing_kind kind);
+
+/* True if the fd is a dma-buf; the kernel says so, not the renderer. */
+bool backing_is_dmabuf(int fd);
+
+#endif

@@ -1,0 +1,168 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Blob resources: the straight line from the guest's call to the memslot and map_info.
+ *
+ *   blob_map()  resource_find()      is there one, and in the right state?
+ *               backing_open()       get the memory, check that it is what it is said to
+ * be cache_mode_query()   what is the host attribute, and who says so? memattr_advise()
+ * which map_info gives a match here, if any? hostmem_map()        the memslot
+ *               -> map_info
+ *
+ * docs/life-of-a-blob.md walks along it.
+ */
+#include <unistd.h>
+
+#include "devices/gpu/gpu.h"
+
+bool blob_create(struct gpu *gpu, const struct renderer_blob *blob, struct error *error)
+{
+    const uint64_t page_size = (uint64_t)sysconf(_SC_PAGESIZE);
+    if (blob->memory != VIRTIO_GPU_BLOB_MEM_HOST3D)
+        return error_set(error, ERROR_GUEST_PARAMETER,
+                         "blob %u: memory type %u is not offered, only HOST3D (%u) is",
+                         blob->resource_id, blob->memory, VIRTIO_GPU_BLOB_MEM_HOST3D);
+    if (blob->flags & ~(uint32_t)(VIRTIO_GPU_BLOB_FLAG_USE_MAPPABLE |
+                                  VIRTIO_GPU_BLOB_FLAG_USE_SHAREABLE |
+                                  VIRTIO_GPU_BLOB_FLAG_USE_CROSS_DEVICE))
+        return error_set(error, ERROR_GUEST_PARAMETER,
+                         "blob %u: flags %#x are not defined", blob->resource_id,
+                         blob->flags);
+    if (blob->size == 0 || !is_aligned(blob->size, page_size) ||
+        blob->size > gpu->config.window.size)
+        return error_set(
+            error, ERROR_GUEST_PARAMETER,
+            "blob %u: a size of %llu bytes is not a multiple of the page size "
+            "within 1 page and the window (%llu bytes)",
+            blob->resource_id, (unsigned long long)blob->size,
+            (unsigned long long)gpu->config.window.size);
+    if (!gpu_context_check(gpu, blob->context_id, error))
+        return false;
+
+    struct resource *resource = resource_add(&gpu->resources, blob->resource_id, error);
+    if (!resource)
+        return false;
+    if (!gpu->renderer.ops->blob_create(gpu->renderer.context, blob, error)) {
+        resource_remove(&gpu->resources, resource);
+        return false;
+    }
+    resource->context_id = blob->context_id;
+    resource->flags = blob->flags;
+    resource->size = blob->size;
+    return true;
+}
+
+/* Chooses the map_info, or refuses. */
+static bool decide(struct gpu *gpu, struct resource *resource, struct error *error)
+{
+    const struct gpu_config *config = &gpu->config;
+    struct blob_decision *decision = &resource->decision;
+    const struct cache_mode_question question = {
+        .backing = &resource->backing,
+        .renderer = &gpu->renderer,
+        .resource_id = resource->id,
+        .drm_node = config->drm_node,
+        .permissive = config->permissive,
+    };
+    *decision = (struct blob_decision){0};
+    cache_mode_query(&question, &decision->report);
+    const struct cache_mode_report *report = &decision->report;
+    if (report->disagreement)
+        trace_warning(gpu->trace, "gpu", "blob %u (%s): the sources disagree, %s decides",
+                      resource->id, resource->backing.exporter,
+                      report->decided ? cache_mode_source_name(report->decider) : "none");
+
+    if (report->decided)
+        decision->advice = memattr_advise(&config->platform, &report->buffer);
+    if (config->force_map_info != MEMATTR_MAP_NONE) {
+        decision->forced = true;
+        decision->map_info = config->force_map_info;
+        return true;
+    }
+    if (!report->decided)
+        return error_set(
+            error, ERROR_REFUSED,
+            "no trusted source knows the host attribute of this %s buffer "
+            "(exporter %s; renderer: %s); --cache-mode-policy=permissive believes "
+            "the renderer",
+            backing_kind_name(resource->backing.kind), resource->backing.exporter,
+            report->answers[CACHE_MODE_RENDERER].detail);
+    if (decision->advice.refusal != MEMATTR_ACCEPTED)
+        return error_set(error, ERROR_REFUSED, "%s", decision->advice.reason);
+    decision->map_info = decision->advice.map_info;
+    return true;
+}
+
+bool blob_map(struct gpu *gpu, uint32_t resource_id, uint64_t offset,
+              enum memattr_map_info *map_info, struct error *error)
+{
+    struct resource *resource = resource_find(&gpu->resources, resource_id, error);
+    if (!resource)
+        return false;
+    if (resource->mapping.mapped)
+        return error_set(
+            error, ERROR_GUEST_STATE,
+            "it is mapped already, at guest physical address %#llx: unmap it first",
+            (unsigned long long)resource->mapping.address.value);
+    if (!(resource->flags & VIRTIO_GPU_BLOB_FLAG_USE_MAPPABLE))
+        return error_set(error, ERROR_GUEST_STATE,
+                         "it was created without VIRTIO_GPU_BLOB_FLAG_USE_MAPPABLE");
+
+    if (!backing_open(&resource->backing, &gpu->renderer, resource_id, resource->size,
+                      error))
+        return false;
+    if (decide(gpu, resource, error) &&
+        hostmem_map(&gpu->hostmem, &resource->backing, resource_id, offset,
+                    &resource->mapping, error)) {
+        *map_info = resource->decision.map_info;
+        return true;
+    }
+    if (error->code == ERROR_REFUSED)
+        recorder_refused(gpu->recorder, resource, error->text);
+    backing_close(&resource->backing, &gpu->renderer, resource_id);
+    return false;
+}
+
+/* The memslot first: afterwards no vCPU can reach the memory, and it may go. */
+static bool unmap(struct gpu *gpu, struct resource *resource, struct error *error)
+{
+    const struct hostmem_mapping mapping = resource->mapping;
+    if (!hostmem_unmap(&gpu->hostmem, &resource->mapping, error))
+        return false;
+    recorder_unmapped(gpu->recorder, &mapping, resource->size);
+    backing_close(&resource->backing, &gpu->renderer, resource->id);
+    return true;
+}
+
+bool blob_unmap(struct gpu *gpu, uint32_t resource_id, struct error *error)
+{
+    struct resource *resource = resource_find(&gpu->resources, resource_id, error);
+    if (!resource)
+        return false;
+    if (!resource->mapping.mapped)
+        return error_set(error, ERROR_GUEST_STATE, "it is not mapped");
+    return unmap(gpu, resource, error);
+}
+
+bool blob_release(struct gpu *gpu, struct resource *resource, struct error *error)
+{
+    if (resource->mapping.mapped && !unmap(gpu, resource, error))
+        return false;
+    gpu->renderer.ops->blob_destroy(gpu->renderer.context, resource->id);
+    resource_remove(&gpu->resources, resource);
+    return true;
+}
+
+bool blob_destroy(struct gpu *gpu, uint32_t resource_id, struct error *error)
+{
+    struct resource *resource = resource_find(&gpu->resources, resource_id, error);
+    if (!resource)
+        return false;
+    /* The specification is silent; to leave the memslot would be a use after free. */
+    if (resource->mapping.mapped)
+        trace_warning(
+            gpu->trace, "gpu",
+            "blob %u is unreferenced while it is mapped: unmapped first; a driver "
+            "should send RESOURCE_UNMAP_BLOB",
+            resource_id);
+    return blob_release(gpu, resource, error);
+}

@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Rendering contexts: which ids exist. What a context does is the renderer's business;
+ * the list is asked first because the library may crash on an id that it does not know.
+ */
+#include "devices/gpu/gpu.h"
+
+static unsigned position(const struct gpu *gpu, uint32_t id)
+{
+    unsigned i = 0;
+    while (i < gpu->context_count && gpu->contexts[i] != id)
+        i++;
+    return i;
+}
+
+bool gpu_context_check(const struct gpu *gpu, uint32_t id, struct error *error)
+{
+    return position(gpu, id) < gpu->context_count ||
+           error_set(error, ERROR_GUEST_CONTEXT, "there is no context %u", id);
+}
+
+/* virtio 1.2, 5.7.6.8: without CONTEXT_INIT, or with capset 0, it is a virgl context. */
+static bool check_capset(const struct gpu *gpu, uint32_t capset_id, struct error *error)
+{
+    struct renderer_capset capset;
+    if (capset_id == 0 && gpu->config.virgl)
+        return true;
+    for (unsigned i = 0; gpu->renderer.ops->capset(gpu->renderer.context, i, &capset);
+         i++) {
+        if (capset.id == capset_id)
+            return true;
+    }
+    return error_set(error, ERROR_GUEST_PARAMETER,
+                     "capset %u is not offered: GET_CAPSET_INFO lists those that are",
+                     capset_id);
+}
+
+bool gpu_context_create(struct gpu *gpu, uint32_t id, uint32_t capset_id,
+                        const char *name, struct error *error)
+{
+    if (id == 0)
+        return error_set(error, ERROR_GUEST_CONTEXT, "context id 0 is the device itself");
+    if (position(gpu, id) < gpu->context_count)
+        return error_set(error, ERROR_GUEST_CONTEXT,
+                         "context %u exists already: destroy it first", id);
+    if (gpu->context_count == GPU_CONTEXTS_MAX)
+        return error_set(error, ERROR_GUEST_LIMIT,
+                         "context %u: the limit of %u contexts is reached", id,
+                         GPU_CONTEXTS_MAX);
+    if (!check_capset(gpu, capset_id, error) ||
+        !gpu->renderer.ops->context_create(gpu->renderer.context, id, capset_id, name,
+                                           error))
+        return false;
+    gpu->contexts[gpu->context_count++] = id;
+    trace_detail(gpu->trace, "gpu", "context %u \"%s\" created for capset %u", id, name,
+                 capset_id);
+    return true;
+}
+
+bool gpu_context_destroy(struct gpu *gpu, uint32_t id, struct error *error)
+{
+    if (!gpu_context_check(gpu, id, error))
+        return false;
+    gpu->renderer.ops->context_destroy(gpu->renderer.context, id);
+    fence_queue_abandon(&gpu->fences, id);
+    gpu->contexts[position(gpu, id)] = gpu->contexts[gpu->context_count - 1];
+    gpu->context_count--;
+    return true;
+}

@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The virtio-gpu device, as its own files see it.
+ *
+ *   device.c    the virtio side: queues, fences, start, reset, the thread
+ *   command.c   one table: command, lengths, handler; the error responses
+ *   context.c   rendering contexts
+ *   blob.c      create, map, unmap, destroy: the straight line of a blob
+ *   witness.c   the host's half of the guest's experiments
+ *
+ * Commands run on the device's thread and hold `lock`; the witness runs on a vCPU's
+ * thread and takes it, too.
+ */
+#ifndef S2VMM_GPU_H
+#define S2VMM_GPU_H
+
+#include <pthread.h>
+
+#include "devices/gpu/fence.h"
+#include "devices/gpu/protocol.h"
+#include "devices/gpu/record.h"
+#include "devices/gpu/renderer.h"
+#include "devices/gpu/resource.h"
+#include "virtio/virtio_device.h"
+#include "vmm/trace.h"
+
+#define GPU_CONTEXTS_MAX 64u
+#define GPU_REQUEST_MAX  MIB /* bytes of one command, SUBMIT_3D's stream included */
+#define GPU_RESPONSE_MAX (16u * 1024u) /* the largest is a capset */
+
+struct renderer_virgl;
+
+struct gpu_config {
+    bool virgl;
+    bool venus;
+    const char *drm_node; /* for virgl, or NULL */
+    struct gpa_range window;
+    struct memattr_platform platform;
+    bool permissive;                      /* --cache-mode-policy=permissive */
+    enum memattr_map_info force_map_info; /* MEMATTR_MAP_NONE: do not force */
+};
+
+struct gpu {
+    struct virtio_device virtio;
+    struct virtio_gpu_config registers; /* configuration space */
+    struct gpu_config config;
+    struct trace *trace;
+    struct recorder *recorder;
+
+    struct renderer_virgl *virgl; /* made and destroyed on the device's thread */
+    struct renderer renderer;
+
+    pthread_mutex_t lock; /* what follows */
+    struct hostmem hostmem;
+    struct resource_table resources;
+    unsigned context_count;
+    uint32_t contexts[GPU_CONTEXTS_MAX];
+
+    struct fence_queue fences; /* has its own lock */
+    uint8_t *request;          /* GPU_REQUEST_MAX bytes: the command being served */
+    struct virtqueue_chain chain;
+};
+
+/* Makes the device, ready for virtio_mmio_init(); the caller's objects stay in use until
+ * gpu_finish(). Nothing runs yet. */
+bool gpu_init(struct gpu *gpu, const struct gpu_config *config,
+              const struct guest_memory *memory, struct memslot_table *memslots,
+              struct recorder *recorder, struct trace *trace, struct error *error);
+
+/* Starts the device's thread and, on it, the renderer. */
+bool gpu_start(struct gpu *gpu, struct error *error);
+
+/* Stops the thread, unmaps and destroys everything; a zeroed object is fine. The VM's
+ * vCPUs must have stopped. */
+void gpu_finish(struct gpu *gpu);
+
+/* Destroys all resources and contexts. */
+void gpu_reset_state(struct gpu *gpu);
+
+/* --- command.c
+ * --------------------------------------------------------------------------- */
+
+struct gpu_response {
+    uint32_t size; /* bytes, header included */
+    union {
+        struct virtio_gpu_ctrl_hdr header;
+        struct virtio_gpu_resp_display_info display_info;
+        struct virtio_gpu_resp_capset_info capset_info;
+        struct virtio_gpu_resp_map_info map_info;
+        uint8_t bytes[GPU_RESPONSE_MAX];
+    };
+};
+
+/* Runs one command of `size` bytes, whose response may have `room` bytes. Fills in the
+ * response, always. True if the command asked for a fence and succeeded; then *timeline
+ * is its timeline. */
+bool gpu_command(struct gpu *gpu, void *request, uint32_t size, uint64_t room,
+                 struct gpu_response *response, struct renderer_timeline *timeline);
+
+/* --- context.c
+ * --------------------------------------------------------------------------- */
+
+bool gpu_context_create(struct gpu *gpu, uint32_t id, uint32_t capset_id,
+                        const char *name, struct error *error);
+bool gpu_context_destroy(struct gpu *gpu, uint32_t id, struct error *error);
+bool gpu_context_check(const struct gpu *gpu, uint32_t id, struct error *error);
+
+/* --- blob.c
+ * ------------------------------------------------------------------------------ */
+
+bool blob_create(struct gpu *gpu, const struct renderer_blob *blob, struct error *error);
+bool blob_map(struct gpu *gpu, uint32_t resource_id, uint64_t offset,
+              enum memattr_map_info *map_info, struct error *error);
+bool blob_unmap(struct gpu *gpu, uint32_t resource_id, struct error *error);
+bool blob_destroy(struct gpu *gpu, uint32_t resource_id, struct error *error);
+/* Unmaps it if it is mapped, and destroys it: for a reset. */
+bool blob_release(struct gpu *gpu, struct resource *resource, struct error *error);
+
+#endif

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The host-visible window: a range of guest physical addresses (shared memory region 1)
+ * in which the guest places its blobs, at offsets of its choice.
+ *
+ *   window  |--hole--|== blob 3 ==|--hole--|== blob 7 ==|------hole------|
+ *                     memslot               memslot
+ *
+ * Strategy "slot": one memslot for each mapped blob. A hole has no memslot; a guest
+ * access to it is an MMIO exit that reads all ones and writes nothing.
+ */
+#ifndef S2VMM_GPU_HOSTMEM_H
+#define S2VMM_GPU_HOSTMEM_H
+
+#include "devices/gpu/backing.h"
+#include "vmm/memslot.h"
+
+struct hostmem {
+    struct memslot_table *memslots;
+    struct gpa_range window;
+};
+
+struct hostmem_mapping {
+    bool mapped;
+    uint32_t slot;
+    gpa_t address;
+};
+
+/* Maps the whole backing at `offset` bytes into the window. ERROR_GUEST_PARAMETER when
+ * the offset is not page-aligned, the blob does not fit in the window there, or it
+ * overlaps another one (both are named); ERROR_GUEST_LIMIT when KVM has no slot left. */
+bool hostmem_map(struct hostmem *hostmem, const struct backing *backing,
+                 uint32_t resource_id, uint64_t offset, struct hostmem_mapping *mapping,
+                 struct error *error);
+
+/* When it returns, no vCPU can reach the memory. */
+bool hostmem_unmap(struct hostmem *hostmem, struct hostmem_mapping *mapping,
+                   struct error *error);
+
+#endif

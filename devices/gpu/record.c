@@ -1,0 +1,189 @@
+/* SPDX-License-Identifier: MIT */
+#include "devices/gpu/record.h"
+
+#include "devices/gpu/resource.h"
+#include "vmm/json.h"
+#include "vmm/s2_observer.h"
+
+/* Everything that is told about one mapping, or one refusal. */
+struct record {
+    const struct resource *resource;
+    const struct cache_mode_report *report;
+    const struct guest_observation *observation; /* NULL: refused */
+    struct memattr_leaf
+        leaf; /* observed, or else the one that KVM is expected to install */
+    bool leaf_observed;
+    uint64_t leaf_raw;
+    bool host_measured;
+    enum memattr_type measured_host;
+    bool judged; /* the host attribute is known */
+    struct memattr_judgement judgement;
+    const char *verdict;
+    const char *reason;
+};
+
+static const char *yes_no(bool value)
+{
+    return value ? "yes" : "no";
+}
+
+static const char *known_type(const struct cache_mode_answer *answer)
+{
+    return answer->known ? memattr_type_name(answer->type) : NULL;
+}
+
+static void write_json(const struct recorder *recorder, FILE *out,
+                       const struct record *record)
+{
+    const struct resource *resource = record->resource;
+    const struct cache_mode_report *report = record->report;
+    const struct guest_observation *seen = record->observation;
+    struct json json;
+    json_begin(&json, out);
+    json_number(&json, "resource", resource->id);
+    json_string(&json, "exporter", resource->backing.exporter);
+    json_string(&json, "fd_type", backing_kind_name(resource->backing.kind));
+    json_number(&json, "size", resource->size);
+    /* What each source answers; "exporter" above is the name itself. */
+    json_string(&json, "kernel", known_type(&report->answers[CACHE_MODE_KERNEL]));
+    json_string(&json, "driver", known_type(&report->answers[CACHE_MODE_DRIVER]));
+    json_string(&json, "exporter_name",
+                known_type(&report->answers[CACHE_MODE_EXPORTER]));
+    json_string(&json, "renderer", known_type(&report->answers[CACHE_MODE_RENDERER]));
+    json_open(&json, "answers");
+    for (unsigned i = 0; i < CACHE_MODE_SOURCE_COUNT; i++)
+        json_string(&json, cache_mode_source_name((enum cache_mode_source)i),
+                    report->answers[i].detail);
+    json_close(&json);
+    json_string(&json, "host",
+                report->decided ? memattr_type_name(report->buffer.host) : NULL);
+    json_string(&json, "host_from",
+                report->decided ? cache_mode_source_name(report->decider) : NULL);
+    json_string(&json, "host_measured",
+                record->host_measured ? memattr_type_name(record->measured_host) : NULL);
+    json_string(&json, "platform", memattr_model_name(recorder->platform->model));
+    json_string(&json, "s2", memattr_type_name(record->leaf.type));
+    json_boolean(&json, "s2_ignores_s1", record->leaf.ignores_s1);
+    json_string(&json, "s2_from", record->leaf_observed ? "observed" : "expected");
+    if (record->leaf_observed)
+        json_number(&json, "s2_raw", record->leaf_raw);
+    json_string(&json, "map_info",
+                seen ? memattr_map_info_name(resource->decision.map_info) : NULL);
+    json_boolean(&json, "forced", resource->decision.forced);
+    json_string(&json, "guest_s1", seen ? memattr_type_name(seen->s1) : NULL);
+    json_string(&json, "effective",
+                record->judged ? memattr_type_name(record->judgement.guest.type) : NULL);
+    json_string(&json, "verdict", record->verdict);
+    json_string(&json, "reason", record->reason);
+    json_boolean(&json, "guest_saw_host_write", seen && seen->guest_saw_host_write);
+    json_boolean(&json, "host_saw_guest_write", seen && seen->host_saw_guest_write);
+    json_string(&json, "library", recorder->library);
+    json_end(&json);
+}
+
+static void write_text(FILE *out, const struct record *record)
+{
+    const struct resource *resource = record->resource;
+    const struct cache_mode_report *report = record->report;
+    const struct guest_observation *seen = record->observation;
+
+    fprintf(out, "blob %u: %llu bytes, %s from %s\n", resource->id,
+            (unsigned long long)resource->size, backing_kind_name(resource->backing.kind),
+            resource->backing.exporter);
+    for (unsigned i = 0; i < CACHE_MODE_SOURCE_COUNT; i++) {
+        const char *type = known_type(&report->answers[i]);
+        fprintf(out, "  %-10s %-4s %s\n",
+                cache_mode_source_name((enum cache_mode_source)i), type ? type : "-",
+                report->answers[i].detail);
+    }
+    fprintf(out, "  host %s (%s",
+            report->decided ? memattr_type_name(report->buffer.host) : "?",
+            report->decided ? cache_mode_source_name(report->decider) : "nobody knows");
+    if (record->host_measured)
+        fprintf(out, "; measured: %s", memattr_type_name(record->measured_host));
+    fprintf(out, "), S2 %s%s", memattr_type_name(record->leaf.type),
+            record->leaf.ignores_s1 ? ", guest ignored" : "");
+    if (record->leaf_observed)
+        fprintf(out, " (observed %#llx)", (unsigned long long)record->leaf_raw);
+    else
+        fputs(" (expected)", out);
+    if (seen) {
+        fprintf(out, ", map_info %s%s\n  guest S1 %s, effective %s",
+                memattr_map_info_name(resource->decision.map_info),
+                resource->decision.forced ? " (forced)" : "", memattr_type_name(seen->s1),
+                record->judged ? memattr_type_name(record->judgement.guest.type) : "?");
+        fprintf(out, "; guest saw the host's writes: %s, host saw the guest's: %s",
+                yes_no(seen->guest_saw_host_write), yes_no(seen->host_saw_guest_write));
+    }
+    fprintf(out, "\n  %s: %s\n", record->verdict, record->reason);
+    fflush(out);
+}
+
+static void write_record(const struct recorder *recorder, const struct record *record)
+{
+    if (recorder->json)
+        write_json(recorder, recorder->json, record);
+    if (recorder->json_file)
+        write_json(recorder, recorder->json_file, record);
+    if (recorder->text)
+        write_text(recorder->text, record);
+}
+
+/* The leaf that KVM installed for the first page of the blob, if it can be read, and the
+ * attribute that the host kernel has on record for the page behind it. */
+static void look_at_leaf(const struct recorder *recorder, struct record *record)
+{
+    struct s2_leaf leaf;
+    if (!recorder->observer ||
+        !s2_observer_find(recorder->observer, record->resource->mapping.address, &leaf))
+        return;
+    record->leaf_observed = true;
+    record->leaf = leaf.attributes;
+    record->leaf_raw = leaf.raw;
+    record->host_measured =
+        s2_observer_host_type(recorder->observer, leaf.hpa, &record->measured_host);
+}
+
+void recorder_observed(struct recorder *recorder, const struct resource *resource,
+                       const struct guest_observation *observation)
+{
+    struct record record = {
+        .resource = resource,
+        .report = &resource->decision.report,
+        .observation = observation,
+        .leaf =
+            memattr_leaf_of(recorder->platform, resource->decision.report.buffer.page),
+        .verdict = "unknown",
+        .reason = "no source knows the host attribute, so nothing can be said",
+    };
+    look_at_leaf(recorder, &record);
+    if (record.report->decided) {
+        record.judged = true;
+        record.judgement = memattr_judge(recorder->platform, &record.report->buffer,
+                                         record.leaf, observation->s1);
+        record.verdict = memattr_verdict_name(record.judgement.verdict);
+        record.reason = record.judgement.reason;
+    }
+    write_record(recorder, &record);
+}
+
+void recorder_unmapped(struct recorder *recorder, const struct hostmem_mapping *mapping,
+                       uint64_t size)
+{
+    if (recorder->observer)
+        s2_observer_forget(recorder->observer, (struct gpa_range){mapping->address, size});
+}
+
+void recorder_refused(struct recorder *recorder, const struct resource *resource,
+                      const char *reason)
+{
+    const struct record record = {
+        .resource = resource,
+        .report = &resource->decision.report,
+        .leaf =
+            memattr_leaf_of(recorder->platform, resource->decision.report.buffer.page),
+        .verdict = "refused",
+        .reason = reason,
+    };
+    write_record(recorder, &record);
+}

@@ -1,0 +1,362 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The composition root: the only file that sees everything. Reads the command line, puts the
+ * machine together, runs it, and turns its outcome into an exit status:
+ *
+ *   0 success, 1 the guest reported failure, 2 usage or configuration, 3 the host failed,
+ *   4 the guest crashed, 124 the time limit
+ */
+#include <errno.h>
+#include <linux/virtio_mmio.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "devices/exit.h"
+#include "devices/gpu/gpu.h"
+#include "devices/gpu/renderer_virgl.h"
+#include "devices/gpu/witness.h"
+#include "devices/gpu/witness_abi.h"
+#include "devices/serial.h"
+#include "firmware/boot.h"
+#include "firmware/elf_loader.h"
+#include "virtio/mmio.h"
+#include "vmm/arch/arch.h"
+#include "vmm/json.h"
+#include "vmm/layout.h"
+#include "vmm/options.h"
+#include "vmm/platform.h"
+#include "vmm/s2_observer.h"
+#include "vmm/version.h"
+
+enum exit_status {
+    STATUS_SUCCESS = 0,
+    STATUS_GUEST_FAILED = 1,
+    STATUS_CONFIG = 2,
+    STATUS_HOST = 3,
+    STATUS_GUEST_CRASHED = 4,
+    STATUS_TIME_LIMIT = 124,
+};
+
+struct machine {
+    struct trace trace;
+    struct platform platform;
+    struct vm vm;
+    struct serial serial;
+    struct gpu gpu;
+    struct virtio_mmio gpu_transport;
+    struct witness witness;
+    struct s2_observer observer;
+    struct recorder recorder;
+    unsigned boot_device_count;
+    struct boot_device boot_devices[BOOT_DEVICES_MAX];
+};
+
+static int report(const struct error *error)
+{
+    fprintf(stderr, "s2vmm: %s\n", error->text);
+    return error_code_group(error->code) == ERROR_GROUP_CONFIG ? STATUS_CONFIG
+                                                               : STATUS_HOST;
+}
+
+/* --- run --------------------------------------------------------------------------------- */
+
+static void announce(struct machine *machine, enum boot_device_kind kind, uint32_t irq,
+                     uint64_t base, uint64_t size)
+{
+    BUG_ON(machine->boot_device_count == BOOT_DEVICES_MAX);
+    machine->boot_devices[machine->boot_device_count++] =
+        (struct boot_device){.kind = kind, .irq = irq, .base = base, .size = size};
+}
+
+/* A line at a time, so that the guest's lines and ours do not mix. */
+static void console_output(void *context, uint8_t byte)
+{
+    FILE *out = context;
+    fputc(byte, out);
+    if (byte == '\n')
+        fflush(out);
+}
+
+static bool add_basic_devices(struct machine *machine, const struct options *options,
+                              struct error *error)
+{
+    struct vm *vm = &machine->vm;
+    const struct bus_entry serial = {
+        .name = "serial",
+        .start = LAYOUT_SERIAL_BASE,
+        .size = LAYOUT_SERIAL_SIZE,
+        .ops = &serial_bus_ops,
+        .device = &machine->serial,
+    };
+    const struct bus_entry exit_device = {
+        .name = "exit",
+        .start = LAYOUT_EXIT_BASE,
+        .size = EXIT_DEVICE_SIZE,
+        .ops = &exit_bus_ops,
+        .device = vm,
+    };
+    if (!serial_init(&machine->serial, console_output, options->json ? stderr : stdout,
+                     error) ||
+        !kvm_irqfd(vm->fd, LAYOUT_SERIAL_IRQ, machine->serial.interrupt_fd, error) ||
+        !bus_add(arch_serial_bus(vm), serial, error) ||
+        !bus_add(&vm->mmio, exit_device, error))
+        return false;
+    announce(machine, BOOT_DEVICE_SERIAL, LAYOUT_SERIAL_IRQ, serial.start, serial.size);
+    announce(machine, BOOT_DEVICE_EXIT, 0, exit_device.start, exit_device.size);
+    return true;
+}
+
+static bool open_records(struct machine *machine, const struct options *options,
+                         struct error *error)
+{
+    struct recorder *recorder = &machine->recorder;
+    recorder->platform = &machine->platform.memattr;
+    recorder->observer = options->observe_s2 ? &machine->observer : NULL;
+    recorder->text = options->json ? NULL : stdout;
+    recorder->json = options->json ? stdout : NULL;
+    if (!options->records)
+        return true;
+    recorder->json_file = fopen(options->records, "we");
+    return recorder->json_file || error_set(error, ERROR_CONFIG_FILE, "--records %s: %s",
+                                            options->records, strerror(errno));
+}
+
+static bool add_gpu(struct machine *machine, const struct options *options,
+                    struct error *error)
+{
+    struct vm *vm = &machine->vm;
+    const struct gpu_config config = {
+        .virgl = options->virgl,
+        .venus = options->venus,
+        .drm_node = options->drm_node,
+        .window = {vm_free_address(vm, GIB), options->window_size},
+        .platform = machine->platform.memattr,
+        .permissive = options->permissive,
+        .force_map_info = options->force_map_info,
+    };
+    const struct bus_entry transport = {
+        .name = "virtio-gpu",
+        .start = LAYOUT_VIRTIO_MMIO_BASE,
+        .size = VIRTIO_MMIO_SIZE,
+        .ops = &virtio_mmio_bus_ops,
+        .device = &machine->gpu_transport,
+    };
+    const struct bus_entry witness = {
+        .name = "witness",
+        .start = LAYOUT_WITNESS_BASE,
+        .size = WITNESS_DEVICE_SIZE,
+        .ops = &witness_bus_ops,
+        .device = &machine->witness,
+    };
+    if (!open_records(machine, options, error))
+        return false;
+    if (machine->recorder.observer)
+        s2_observer_init(&machine->observer, NULL, machine->platform.memattr.model,
+                         config.window);
+    if (!gpu_init(&machine->gpu, &config, &vm->memory, &vm->memslots, &machine->recorder,
+                  &machine->trace, error))
+        return false;
+    virtio_mmio_init(&machine->gpu_transport, &machine->gpu.virtio);
+    machine->witness = (struct witness){.gpu = &machine->gpu, .memory = &vm->memory};
+
+    if (!bus_add(&vm->mmio, transport, error) || !bus_add(&vm->mmio, witness, error) ||
+        !kvm_irqfd(vm->fd, LAYOUT_VIRTIO_MMIO_IRQ, machine->gpu.virtio.interrupt_fd,
+                   error))
+        return false;
+    for (unsigned i = 0; i < GPU_QUEUE_COUNT; i++) {
+        if (!kvm_ioeventfd(vm->fd, transport.start + VIRTIO_MMIO_QUEUE_NOTIFY, 4, true, i,
+                           machine->gpu.virtio.kick_fds[i], error))
+            return false;
+    }
+    announce(machine, BOOT_DEVICE_VIRTIO_MMIO, LAYOUT_VIRTIO_MMIO_IRQ, transport.start,
+             transport.size);
+    announce(machine, BOOT_DEVICE_WITNESS, 0, witness.start, witness.size);
+    return gpu_start(&machine->gpu, error);
+}
+
+static bool boot(struct machine *machine, const struct options *options,
+                 struct vm_entry *entry, struct error *error)
+{
+    gpa_t start;
+    const struct boot_config config = {
+        .cpu_count = options->cpu_count,
+        .command_line = options->append,
+        .device_count = machine->boot_device_count,
+        .devices = machine->boot_devices,
+    };
+    return elf_load(options->guest, &machine->vm.memory, arch_elf_machine, &start,
+                    error) &&
+           boot_prepare(&machine->vm.memory, &config, start, entry, error);
+}
+
+/* Whether to lift KVM's quirk, and what that makes of the platform. */
+static bool decide_guest_pat(struct machine *machine, const struct options *options,
+                             struct vm_config *config, struct error *error)
+{
+    struct platform *platform = &machine->platform;
+    if (options->guest_pat == OPTIONS_GUEST_PAT_ON &&
+        platform->memattr.ignores_guest_pat && !platform->guest_pat_liftable)
+        return error_set(
+            error, ERROR_CONFIG_HOST,
+            "--honor-guest-pat=on: this kernel cannot (KVM_CAP_DISABLE_QUIRKS2 lacks "
+            "KVM_X86_QUIRK_IGNORE_GUEST_PAT); use Linux 6.16 or newer on a CPU "
+            "with self-snoop");
+    config->honour_guest_pat = options->guest_pat != OPTIONS_GUEST_PAT_OFF &&
+                               platform->memattr.ignores_guest_pat &&
+                               platform->guest_pat_liftable;
+    if (config->honour_guest_pat)
+        platform->memattr.ignores_guest_pat = false;
+    return true;
+}
+
+static bool assemble_and_run(struct machine *machine, const struct options *options,
+                             struct vm_outcome *outcome, struct error *error)
+{
+    struct vm_config config = {
+        .memory_size = options->memory_size,
+        .cpu_count = options->cpu_count,
+    };
+    struct vm_entry entry;
+    return platform_probe(&machine->platform, NULL, error) &&
+           decide_guest_pat(machine, options, &config, error) &&
+           vm_init(&machine->vm, &config, &machine->trace, error) &&
+           add_basic_devices(machine, options, error) &&
+           (!(options->venus || options->virgl) || add_gpu(machine, options, error)) &&
+           boot(machine, options, &entry, error) &&
+           vm_run(&machine->vm, entry, options->timeout, outcome, error);
+}
+
+static int status_of(const struct vm_outcome *outcome)
+{
+    switch (outcome->end) {
+    case VM_END_VERDICT:
+        if (outcome->verdict == EXIT_VERDICT_SUCCESS)
+            return STATUS_SUCCESS;
+        fprintf(stderr, "s2vmm: the guest reports failure, verdict %u\n",
+                outcome->verdict);
+        return outcome->verdict == EXIT_VERDICT_CRASH ? STATUS_GUEST_CRASHED
+                                                      : STATUS_GUEST_FAILED;
+    case VM_END_CRASH:
+        fprintf(stderr, "s2vmm: the guest crashed: %s\n", outcome->error.text);
+        return STATUS_GUEST_CRASHED;
+    case VM_END_HOST:
+        return report(&outcome->error);
+    case VM_END_SIGNAL:
+        fprintf(stderr, "s2vmm: the guest was still running at the time limit\n");
+        return STATUS_TIME_LIMIT;
+    case VM_END_NONE:
+        break;
+    }
+    BUG_ON(true);
+}
+
+static int run(const struct options *options)
+{
+    struct error error;
+    struct vm_outcome outcome;
+    struct machine *machine = calloc(1, sizeof *machine);
+    if (!machine) {
+        error_set(&error, ERROR_HOST_MEMORY, "no memory for the machine");
+        return report(&error);
+    }
+    trace_init(&machine->trace, stderr, options->trace);
+    int status = assemble_and_run(machine, options, &outcome, &error)
+                     ? status_of(&outcome)
+                     : report(&error);
+    gpu_finish(&machine->gpu);
+    s2_observer_finish(&machine->observer);
+    serial_finish(&machine->serial);
+    vm_finish(&machine->vm);
+    if (machine->recorder.json_file)
+        fclose(machine->recorder.json_file);
+    trace_finish(&machine->trace);
+    free(machine);
+    return status;
+}
+
+/* --- probe ------------------------------------------------------------------------------- */
+
+static void no_fence(void *context, struct renderer_timeline timeline, uint32_t fence)
+{
+    (void)context;
+    (void)timeline;
+    (void)fence;
+}
+
+/* What libvirglrenderer offers here; what it cannot do is a fact, too. */
+static void probe_renderer(struct platform *platform, const struct options *options)
+{
+    const struct renderer_virgl_config config = {
+        .virgl = options->virgl,
+        .venus = options->venus,
+        .drm_node = options->drm_node,
+        .fence = no_fence,
+    };
+    struct error error;
+    struct renderer_virgl *virgl = renderer_virgl_create(&config, &error);
+    if (!virgl) {
+        platform_add_fact(platform, "renderer", error.text, "virgl_renderer_init");
+        return;
+    }
+    platform_add_fact(platform, "renderer", renderer_virgl_library(virgl), "dlopen");
+    struct renderer renderer = renderer_virgl_interface(virgl);
+    struct renderer_capset capset;
+    for (unsigned i = 0; renderer.ops->capset(renderer.context, i, &capset); i++) {
+        char name[24];
+        char value[64];
+        snprintf(name, sizeof name, "capset %u", capset.id);
+        snprintf(value, sizeof value, "version %u, %u bytes", capset.version,
+                 capset.size);
+        platform_add_fact(platform, name, value, "virgl_renderer_get_cap_set");
+    }
+    renderer_virgl_destroy(virgl);
+}
+
+static int probe(const struct options *options)
+{
+    struct error error;
+    struct platform platform;
+    if (!platform_probe(&platform, NULL, &error))
+        return report(&error);
+    if (options->venus || options->virgl)
+        probe_renderer(&platform, options);
+    for (unsigned i = 0; i < platform.fact_count; i++) {
+        const struct platform_fact *fact = &platform.facts[i];
+        if (options->json) {
+            struct json json;
+            json_begin(&json, stdout);
+            json_string(&json, "name", fact->name);
+            json_string(&json, "value", fact->value);
+            json_string(&json, "where", fact->where);
+            json_end(&json);
+        } else {
+            printf("%-24s %-36s %s\n", fact->name, fact->value, fact->where);
+        }
+    }
+    return STATUS_SUCCESS;
+}
+
+int main(int argc, char **argv)
+{
+    struct options options;
+    struct error error;
+    if (!options_parse(argc, argv, &options, &error)) {
+        fprintf(stderr, "s2vmm: %s\n", error.text);
+        return STATUS_CONFIG;
+    }
+    switch (options.command) {
+    case OPTIONS_RUN:
+        return run(&options);
+    case OPTIONS_PROBE:
+        return probe(&options);
+    case OPTIONS_HELP:
+        options_print_help(stdout);
+        return STATUS_SUCCESS;
+    case OPTIONS_VERSION:
+        puts("s2vmm " S2VMM_VERSION);
+        return STATUS_SUCCESS;
+    }
+    return STATUS_CONFIG;
+}

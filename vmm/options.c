@@ -1,0 +1,305 @@
+/* SPDX-License-Identifier: MIT */
+#include "vmm/options.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "vmm/types.h"
+
+#define DEFAULT_MEMORY (64 * MIB)
+#define DEFAULT_WINDOW (256 * MIB)
+#define WINDOW_MAX     (64 * GIB)
+#define CPUS_MAX       16u
+
+static const char help[] =
+    "usage: s2vmm run --guest FILE [options]    run a guest, exit with its verdict\n"
+    "       s2vmm probe [options]               show what this host is and can\n"
+    "\n"
+    "The guest:\n"
+    "  --guest FILE               static ELF to run\n"
+    "  --append TEXT              its command line, e.g. \"scenario=blob-venus\"\n"
+    "  --memory SIZE              RAM: 16M to 256G, suffixes K, M, G (default 64M)\n"
+    "  --cpus N                   virtual CPUs, 1 to 16 (default 1)\n"
+    "  --timeout SECONDS          end the run after this time (default: never)\n"
+    "\n"
+    "The GPU:\n"
+    "  --gpu LIST                 renderers: venus, virgl, or both; or none (default "
+    "venus)\n"
+    "  --drm-node PATH            DRM node for virgl, e.g. /dev/dri/card0 (default: "
+    "none)\n"
+    "  --window SIZE              host-visible window (default 256M)\n"
+    "  --cache-mode-policy P      strict: refuse a buffer whose attribute no trusted "
+    "source\n"
+    "                             knows (default); permissive: believe the renderer\n"
+    "  --force-map-info M         tell the guest cached, wc or uncached, right or wrong\n"
+    "  --honor-guest-pat MODE     auto, on or off: let the guest's PAT count on Intel\n"
+    "                             (default auto: where the kernel can)\n"
+    "  --observe-s2 MODE          auto or off: read KVM's own page table entries "
+    "through\n"
+    "                             tracefs, where root may (default auto)\n"
+    "\n"
+    "Output:\n"
+    "  --json                     records on stdout as JSON lines; the console on "
+    "stderr\n"
+    "  --records FILE             records as JSON lines to a file, too\n"
+    "  --trace                    say what happens, on stderr\n"
+    "  --help, --version\n"
+    "\n"
+    "Exit status of run: 0 the guest reports success, 1 the guest reports failure, 2 "
+    "usage or\n"
+    "configuration, 3 the host failed, 4 the guest crashed. s2vmm(1) has the details.\n";
+
+enum option_id {
+    OPTION_GUEST = 256,
+    OPTION_APPEND,
+    OPTION_MEMORY,
+    OPTION_CPUS,
+    OPTION_TIMEOUT,
+    OPTION_GPU,
+    OPTION_DRM_NODE,
+    OPTION_WINDOW,
+    OPTION_POLICY,
+    OPTION_FORCE_MAP_INFO,
+    OPTION_GUEST_PAT,
+    OPTION_OBSERVE_S2,
+    OPTION_JSON,
+    OPTION_RECORDS,
+    OPTION_TRACE,
+    OPTION_HELP,
+    OPTION_VERSION,
+};
+
+static const struct option long_options[] = {
+    {"guest", required_argument, NULL, OPTION_GUEST},
+    {"append", required_argument, NULL, OPTION_APPEND},
+    {"memory", required_argument, NULL, OPTION_MEMORY},
+    {"cpus", required_argument, NULL, OPTION_CPUS},
+    {"timeout", required_argument, NULL, OPTION_TIMEOUT},
+    {"gpu", required_argument, NULL, OPTION_GPU},
+    {"drm-node", required_argument, NULL, OPTION_DRM_NODE},
+    {"window", required_argument, NULL, OPTION_WINDOW},
+    {"cache-mode-policy", required_argument, NULL, OPTION_POLICY},
+    {"force-map-info", required_argument, NULL, OPTION_FORCE_MAP_INFO},
+    {"honor-guest-pat", required_argument, NULL, OPTION_GUEST_PAT},
+    {"observe-s2", required_argument, NULL, OPTION_OBSERVE_S2},
+    {"json", no_argument, NULL, OPTION_JSON},
+    {"records", required_argument, NULL, OPTION_RECORDS},
+    {"trace", no_argument, NULL, OPTION_TRACE},
+    {"help", no_argument, NULL, OPTION_HELP},
+    {"version", no_argument, NULL, OPTION_VERSION},
+    {NULL, 0, NULL, 0},
+};
+
+/* --- values
+ * ------------------------------------------------------------------------------ */
+
+static bool parse_number(const char *option, const char *text, uint64_t minimum,
+                         uint64_t maximum, uint64_t *value, struct error *error)
+{
+    char *end;
+    errno = 0;
+    unsigned long long number = strtoull(text, &end, 10);
+    if (errno || end == text || *end || text[0] == '-' || number < minimum ||
+        number > maximum)
+        return error_set(error, ERROR_CONFIG_USAGE,
+                         "%s \"%s\": expected a whole number from %llu to %llu", option,
+                         text, (unsigned long long)minimum, (unsigned long long)maximum);
+    *value = number;
+    return true;
+}
+
+static bool parse_size(const char *option, const char *text, uint64_t *size,
+                       struct error *error)
+{
+    static const char suffixes[] = "KMG";
+    char *end;
+    errno = 0;
+    unsigned long long number = strtoull(text, &end, 10);
+    bool good = !errno && end != text && text[0] != '-';
+    uint64_t unit = 1;
+    const char *suffix = *end ? strchr(suffixes, *end) : NULL;
+    if (suffix) {
+        unit = KIB << (10 * (suffix - suffixes));
+        end++;
+    }
+    if (!good || *end || __builtin_mul_overflow(number, unit, size))
+        return error_set(
+            error, ERROR_CONFIG_USAGE,
+            "%s \"%s\": expected a size in bytes, or with K, M or G, e.g. 64M", option,
+            text);
+    return true;
+}
+
+/* Position of `text` in a NULL-terminated list of choices. */
+static bool parse_choice(const char *option, const char *text, const char *const *choices,
+                         unsigned *choice, struct error *error)
+{
+    char all[80] = "";
+    for (unsigned i = 0; choices[i]; i++) {
+        if (strcmp(text, choices[i]) == 0) {
+            *choice = i;
+            return true;
+        }
+        size_t used = strlen(all);
+        snprintf(all + used, sizeof all - used, "%s%s", i ? ", " : "", choices[i]);
+    }
+    return error_set(error, ERROR_CONFIG_USAGE, "%s \"%s\": expected one of %s", option,
+                     text, all);
+}
+
+static bool parse_gpu(const char *text, struct options *options, struct error *error)
+{
+    static const char *const choices[] = {"none",        "venus",       "virgl",
+                                          "venus,virgl", "virgl,venus", NULL};
+    unsigned choice;
+    if (!parse_choice("--gpu", text, choices, &choice, error))
+        return false;
+    options->venus = choice == 1 || choice >= 3;
+    options->virgl = choice >= 2;
+    return true;
+}
+
+static bool parse_option(int id, const char *value, struct options *options,
+                         struct error *error)
+{
+    static const char *const policies[] = {"strict", "permissive", NULL};
+    static const char *const map_infos[] = {"", "cached", "uncached", "wc", NULL};
+    static const char *const guest_pat[] = {"auto", "on", "off", NULL};
+    static const char *const observe[] = {"auto", "off", NULL};
+    uint64_t number = 0;
+    unsigned choice = 0;
+    bool good = true;
+
+    switch (id) {
+    case OPTION_GUEST:
+        options->guest = value;
+        break;
+    case OPTION_APPEND:
+        options->append = value;
+        break;
+    case OPTION_MEMORY:
+        good = parse_size("--memory", value, &options->memory_size, error);
+        break;
+    case OPTION_CPUS:
+        good = parse_number("--cpus", value, 1, CPUS_MAX, &number, error);
+        options->cpu_count = (unsigned)number;
+        break;
+    case OPTION_TIMEOUT:
+        good = parse_number("--timeout", value, 1, 86400, &number, error);
+        options->timeout = (unsigned)number;
+        break;
+    case OPTION_GPU:
+        good = parse_gpu(value, options, error);
+        break;
+    case OPTION_DRM_NODE:
+        options->drm_node = value;
+        break;
+    case OPTION_WINDOW:
+        good = parse_size("--window", value, &options->window_size, error);
+        break;
+    case OPTION_POLICY:
+        good = parse_choice("--cache-mode-policy", value, policies, &choice, error);
+        options->permissive = choice == 1;
+        break;
+    case OPTION_FORCE_MAP_INFO:
+        good = parse_choice("--force-map-info", value, map_infos, &choice, error);
+        options->force_map_info = (enum memattr_map_info)choice;
+        break;
+    case OPTION_GUEST_PAT:
+        good = parse_choice("--honor-guest-pat", value, guest_pat, &choice, error);
+        options->guest_pat = (enum options_guest_pat)choice;
+        break;
+    case OPTION_OBSERVE_S2:
+        good = parse_choice("--observe-s2", value, observe, &choice, error);
+        options->observe_s2 = choice == 0;
+        break;
+    case OPTION_JSON:
+        options->json = true;
+        break;
+    case OPTION_RECORDS:
+        options->records = value;
+        break;
+    case OPTION_TRACE:
+        options->trace = true;
+        break;
+    case OPTION_HELP:
+        options->command = OPTIONS_HELP;
+        break;
+    case OPTION_VERSION:
+        options->command = OPTIONS_VERSION;
+        break;
+    default:
+        BUG_ON(true);
+    }
+    return good;
+}
+
+/* --- the whole
+ * --------------------------------------------------------------------------- */
+
+static bool check(const struct options *options, struct error *error)
+{
+    if (options->command != OPTIONS_RUN)
+        return true;
+    if (!options->guest)
+        return error_set(error, ERROR_CONFIG_USAGE,
+                         "run needs --guest FILE, e.g. the guest.elf that `make` builds");
+    if (!is_aligned(options->window_size, 2 * MIB) || options->window_size == 0 ||
+        options->window_size > WINDOW_MAX)
+        return error_set(error, ERROR_CONFIG_USAGE,
+                         "--window: %llu bytes; expected a multiple of 2M, up to 64G",
+                         (unsigned long long)options->window_size);
+    if (options->drm_node && !options->virgl)
+        return error_set(error, ERROR_CONFIG_USAGE,
+                         "--drm-node is for virgl: add --gpu=virgl, or leave it out");
+    return true;
+}
+
+bool options_parse(int argc, char **argv, struct options *options, struct error *error)
+{
+    *options = (struct options){
+        .command = OPTIONS_HELP,
+        .append = "",
+        .memory_size = DEFAULT_MEMORY,
+        .cpu_count = 1,
+        .venus = true,
+        .window_size = DEFAULT_WINDOW,
+        .observe_s2 = true,
+    };
+    if (argc < 2)
+        return error_set(
+            error, ERROR_CONFIG_USAGE,
+            "what shall I do? `s2vmm run`, `s2vmm probe`, or `s2vmm --help`");
+    if (strcmp(argv[1], "run") == 0)
+        options->command = OPTIONS_RUN;
+    else if (strcmp(argv[1], "probe") == 0)
+        options->command = OPTIONS_PROBE;
+    else if (argv[1][0] != '-')
+        return error_set(error, ERROR_CONFIG_USAGE,
+                         "there is no command \"%s\": expected run or probe", argv[1]);
+
+    opterr = 0;
+    optind = options->command == OPTIONS_HELP ? 1 : 2;
+    int id;
+    while ((id = getopt_long(argc, argv, ":", long_options, NULL)) != -1) {
+        if (id == '?' || id == ':')
+            return error_set(error, ERROR_CONFIG_USAGE,
+                             "%s %s; `s2vmm --help` lists them", argv[optind - 1],
+                             id == ':' ? "needs a value" : "is not an option");
+        if (!parse_option(id, optarg, options, error))
+            return false;
+        if (id == OPTION_HELP || id == OPTION_VERSION)
+            return true;
+    }
+    if (optind < argc)
+        return error_set(error, ERROR_CONFIG_USAGE,
+                         "\"%s\" is too much: options begin with --", argv[optind]);
+    return check(options, error);
+}
+
+void options_print_help(FILE *out)
+{
+    fputs(help, out);
+}

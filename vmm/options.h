@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The command line. Parsed and checked before anything starts; every message names the
+ * option, the value and what is possible.
+ */
+#ifndef S2VMM_OPTIONS_H
+#define S2VMM_OPTIONS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include "vmm/error.h"
+#include "vmm/memattr.h"
+
+enum options_command {
+    OPTIONS_RUN,
+    OPTIONS_PROBE,
+    OPTIONS_HELP,
+    OPTIONS_VERSION,
+};
+
+/* --honor-guest-pat: whether KVM's quirk that ignores the guest's PAT (Intel) is lifted.
+ */
+enum options_guest_pat {
+    OPTIONS_GUEST_PAT_AUTO, /* where the host can */
+    OPTIONS_GUEST_PAT_ON,   /* or fail */
+    OPTIONS_GUEST_PAT_OFF,
+};
+
+struct options {
+    enum options_command command;
+    const char *guest;    /* path of the ELF */
+    const char *append;   /* the guest's command line */
+    uint64_t memory_size; /* bytes */
+    unsigned cpu_count;
+    bool virgl;
+    bool venus;                           /* neither: no GPU */
+    const char *drm_node;                 /* or NULL */
+    uint64_t window_size;                 /* bytes */
+    bool permissive;                      /* --cache-mode-policy */
+    enum memattr_map_info force_map_info; /* MEMATTR_MAP_NONE: as advised */
+    enum options_guest_pat guest_pat;
+    bool observe_s2;
+    unsigned timeout; /* seconds, 0 = none */
+    bool json;
+    const char *records; /* path for records in JSON, or NULL */
+    bool trace;
+};
+
+/* ERROR_CONFIG_USAGE. The strings of argv are kept. */
+bool options_parse(int argc, char **argv, struct options *options, struct error *error);
+
+void options_print_help(FILE *out);
+
+#endif
