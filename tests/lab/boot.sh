@@ -1,0 +1,139 @@
+# SPDX-License-Identifier: MIT
+# shellcheck shell=bash disable=SC2034,SC2154 # variables are shared by the files that tests/lab/lab sources
+# Boots L1 in QEMU and relays the command's output and status. QEMU writes to three files of the run's folder
+# build/lab/TREE-KERNEL-PID/: the pipes out and err, which two cats relay at once, and status. The kernel's console goes
+# to build/lab/TREE-KERNEL-PID.console, which is kept; the newest $consoles_kept of them are.
+
+consoles_kept=40
+
+# quoted WORD...: for a POSIX shell
+quoted() {
+    local word
+    for word in "$@"; do printf "'%s' " "${word//\'/\'\\\'\'}"; done
+}
+
+# write_job COMMAND...: what tests/lab/session sources
+write_job() {
+    local i=0 share variable
+    {
+        for share in "${shares[@]}"; do
+            echo "mount_share share$i $(quoted "${share%:rw}") $(share_mode "$share")"
+            i=$((i + 1))
+        done
+        for variable in "${variables[@]}"; do echo "export $(quoted "$variable")"; done
+        echo "set -- $(quoted "$@")"
+    } >"$run_dir/job"
+}
+
+share_mode() { case $1 in *:rw) echo rw ;; *) echo ro ;; esac; }
+
+# add_9p TAG DIRECTORY ro|rw: appends to qemu_arguments. The security model 'none' needs no privileges: a file made in
+# L1 belongs on the host to the user who runs the lab.
+add_9p() {
+    local options="local,id=$1,security_model=none,multidevs=remap,path=${2//,/,,}"
+    [ "$3" = rw ] || options+=",readonly=on"
+    qemu_arguments+=(-fsdev "$options" -device "virtio-9p-pci,fsdev=$1,mount_tag=$1")
+}
+
+# check_modules LIST: a module that this kernel has not is found before the boot
+check_modules() {
+    local module
+    [ -n "$kernel_modules" ] || return 0
+    for module in ${1//,/ }; do
+        case " $kernel_modules " in
+        *" $module.load "*) ;;
+        *) die "--modules $module: not in the kernel $kernel_label (there are: ${kernel_modules//.load/})" ;;
+        esac
+    done
+}
+
+start_qemu() {
+    local model i=0 share base
+    model=$(catalogue cpu "$cpu") && model=${model%% *} || model=$cpu
+    base=$(catalogue base)
+    base=${base% }
+    # shellcheck disable=SC2054 # the commas are QEMU's
+    qemu_arguments=(
+        -accel tcg,thread=multi,tb-size=512 -machine q35,sata=off,smbus=off,vmport=off -cpu "$model" -smp "$cpus" -m "$memory"
+        -nodefaults -no-user-config -display none -vga none -no-reboot
+        -kernel "$kernel_image" -initrd "$kernel_initrd"
+        -append "console=ttyS0 quiet panic=-1 tsc=reliable no_timer_check lab.run=${run_dir##*/} lab.base=${base// /,} lab.modules=$modules"
+        -chardev "file,id=console,path=$console" -serial chardev:console
+        -device virtio-serial-pci
+    )
+    for port in out err status; do
+        i=$((i + 1))
+        qemu_arguments+=(-chardev "file,id=$port,path=$run_dir/$port" -device "virtserialport,chardev=$port,nr=$i,name=lab.$port")
+    done
+    add_9p tree "$tree_root" ro
+    add_9p repository "$repository" ro
+    add_9p build "$repository/build" rw
+    i=0
+    for share in "${shares[@]}"; do
+        add_9p "share$i" "${share%:rw}" "$(share_mode "$share")"
+        i=$((i + 1))
+    done
+    # devices that a module is of no use without
+    case ,$modules, in *,virtio-gpu,*) qemu_arguments+=(-device virtio-gpu-pci) ;; esac
+    case ,$modules, in *,bochs,*) qemu_arguments+=(-device bochs-display) ;; esac
+    timeout -k 5 "$time_limit" qemu-system-x86_64 "${qemu_arguments[@]}" </dev/null >"$run_dir/qemu" 2>&1 &
+    qemu=$!
+}
+
+# stop: on Ctrl-C and at the end; timeout passes the signal on to QEMU
+stop() {
+    [ -z "${qemu:-}" ] || kill "$qemu" 2>/dev/null
+    rm -rf "$run_dir"
+}
+
+# why_no_status STATUS_OF_QEMU: L1 ended without the command's status
+why_no_status() {
+    local reason
+    [ "$1" -lt 124 ] || [ "$1" -gt 137 ] || [ "$1" = 126 ] || [ "$1" = 127 ] || {
+        warn "timed out after $time_limit s (--timeout); console: $console"
+        exit 124
+    }
+    [ "$1" = 0 ] || die "QEMU failed with status $1: $(tail -n 1 "$run_dir/qemu"); console: $console"
+    reason=$(tr -d '\r' <"$console" | grep -m 1 -a -oE 'lab-init: .*|Kernel panic.*')
+    die "L1 ended without a status: ${reason:-it was powered off or reset}; console: $console"
+}
+
+# boot COMMAND...: exits with the command's status
+boot() {
+    local status relays begin=$EPOCHREALTIME
+    need qemu-system-x86_64:qemu-system-x86 timeout:coreutils
+    check_modules "$modules"
+    write_job "$@"
+    mkfifo "$run_dir/out" "$run_dir/err"
+    cat "$run_dir/out" &
+    relays=$!
+    cat "$run_dir/err" >&2 &
+    relays+=" $!"
+    start_qemu
+    wait "$qemu"
+    status=$?
+    qemu=
+    # if QEMU failed early nobody opened the pipes: let the relays see their end
+    : <>"$run_dir/out" <>"$run_dir/err"
+    # shellcheck disable=SC2086 # a list
+    wait $relays
+    [ -s "$run_dir/status" ] || why_no_status "$status"
+    status=$(tr -d '\n' <"$run_dir/status")
+    note "status $status after $(awk -v a="$begin" -v b="$EPOCHREALTIME" 'BEGIN { printf "%.1f", b - a }') s; console: ${console#"$repository"/}"
+    exit "$status"
+}
+
+# prepare_run: the run's folder, which ends with the lab
+prepare_run() {
+    local old
+    run_dir=$repository/build/lab/${tree//\//_}-${kernel//\//_}-$$
+    console=$run_dir.console
+    mkdir -p "$run_dir" || die "cannot write to $repository/build/lab"
+    trap stop EXIT
+    trap 'exit 130' INT
+    trap 'exit 143' TERM HUP
+    # shellcheck disable=SC2012 # names of our own making
+    for old in $(cd "$repository/build/lab" && ls -t -- *.console 2>/dev/null | tail -n "+$consoles_kept"); do
+        rm -f "$repository/build/lab/$old"
+    done
+}

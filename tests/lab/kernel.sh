@@ -1,0 +1,168 @@
+# SPDX-License-Identifier: MIT
+# shellcheck shell=bash disable=SC2034,SC2154 # variables are shared by the files that tests/lab/lab sources
+# A kernel for L1: the uncompressed image (QEMU starts it 0.5 to 1 s faster than a bzImage), the modules that the
+# catalogue names with all that they need, and an initrd of busybox, those modules and the lab's init.
+
+# ensure_kernel NAME [MODULES_DIR]: sets kernel_image, kernel_initrd, kernel_modules (what --modules can name; empty if
+# not known) and kernel_label
+ensure_kernel() {
+    local name=$1 row directory
+    case $name in
+    */*) own_kernel "$name" "${2-}"
+        return ;;
+    esac
+    [ -z "${2-}" ] || die "--modules-dir goes with the path of a kernel of your own, and $name is in the catalogue"
+    row=$(catalogue kernel "$name") || die "--kernel $name: not in the catalogue (there are: $(names kernel)); a file is given with a slash"
+    directory=$cache/kernels/$name
+    # shellcheck disable=SC2086 # suite and metapackage
+    with_prepared "$directory" "$(kernel_key "$name")" "the kernel $name" prepare_kernel "$name" $row
+    kernel_label=$name
+    kernel_image=$directory/vmlinux
+    kernel_modules=$(cd "$directory/modules" && echo *.load)
+    # an initrd is quickly made: anew whenever the lab's init is another one
+    kernel_initrd=$directory/initrd-$(digest "$(cat "$lab_dir/init")").cpio
+    [ -e "$kernel_initrd" ] ||
+        make_initrd "$kernel_initrd" "$directory/modules" "$directory/busybox"
+}
+
+kernel_key() { digest "$(catalogue kernel "$1")" "$(catalogue suite "$(catalogue kernel "$1" | cut -d' ' -f1)")" "$(catalogue base)" "$(catalogue extra)"; }
+
+# own_kernel PATH MODULES_DIR: a vmlinux or bzImage of the user's; without MODULES_DIR all must be built in
+own_kernel() {
+    local path=$1 modules=$2 busybox=$tree_root/usr/bin/busybox
+    [ -f "$path" ] || die "--kernel $path: no such file"
+    need cpio:cpio
+    kernel_image=$path kernel_label=own kernel_modules=''
+    if [ ! -x "$busybox" ]; then
+        with_prepared "$cache/trees/trixie" "$(tree_key trixie)" "the tree trixie" prepare_tree trixie trixie
+        busybox=$cache/trees/trixie/root/usr/bin/busybox
+    fi
+    mkdir -p "$run_dir/modules"
+    if [ -n "$modules" ]; then
+        [ -d "$modules" ] || die "--modules-dir $modules: no such folder"
+        collect_modules "$modules" "$run_dir/modules"
+        kernel_modules=$(cd "$run_dir/modules" && echo *.load)
+    else
+        note "no --modules-dir: ${path##*/} must have 9p, virtio and overlayfs (and KVM, if it is wanted) built in"
+    fi
+    kernel_initrd=$run_dir/initrd.cpio
+    make_initrd "$kernel_initrd" "$run_dir/modules" "$busybox"
+}
+
+# find_image NAME METAPACKAGE ITEM: prints the name of the image's package
+find_image() {
+    local name=$1 candidate newest
+    export APT_CONFIG=$cache/apt/$3.conf
+    candidate=$(apt-cache depends "$2" | awk '/Depends: linux-image-[0-9]/ { print $2; exit }')
+    case $candidate in linux-image-"$name".*) echo "$candidate" && return ;; esac
+    newest=$(apt-cache pkgnames "linux-image-$name." | grep -E '^linux-image-[0-9.]+([+-][^-]+)?-amd64(-unsigned)?$' |
+        sort -V | tail -n 1)
+    if [ -z "$newest" ] && [ -n "$candidate" ]; then
+        warn "kernel $name: the suite has no such version any more, taking ${candidate#linux-image-}"
+        newest=$candidate
+    fi
+    echo "$newest"
+}
+
+# prepare_kernel NAME SUITE METAPACKAGE DIRECTORY
+prepare_kernel() {
+    local name=$1 item=kernel-$1 suite=$2 directory=$4 unpacked=$4/unpacked image release file path begin
+    need cpio:cpio xz:xz-utils zstd:zstd
+    apt_root "$suite" "$item"
+    apt_lists "$suite" "$item"
+    image=$(find_image "$name" "$3" "$item")
+    [ -n "$image" ] || die "kernel $name: the suite $suite has no image of this version; choose another one in $lab_dir/catalogue"
+    # what an image asks for on a machine that it is installed on, and not here
+    fetch_debs "$item" "$suite" 'kmod linux-base initramfs-tools' "$image" busybox-static
+    begin=$SECONDS
+    mkdir -p "$unpacked/usr/lib" "$unpacked/usr/bin"
+    ln -s usr/lib "$unpacked/lib"
+    ln -s usr/bin "$unpacked/bin"
+    unpack_debs "$unpacked" --exclude=./usr/share/doc
+    sed "s/^linux-image-[0-9][^ ]*/linux-image/" "$unpacked/versions" >"$directory/versions"
+    release=$(cd "$unpacked/usr/lib/modules" && echo *)
+    echo "$release" >"$directory/release"
+    cp "$unpacked/usr/bin/busybox" "$directory/busybox"
+    # newer packages have the image and the configuration in the modules' folder
+    for file in vmlinuz config; do
+        for path in "$unpacked/boot/$file-$release" "$unpacked/usr/lib/modules/$release/$file"; do
+            [ ! -f "$path" ] || cp "$path" "$directory/$file"
+        done
+    done
+    uncompress_image "$directory/vmlinuz" "$directory/vmlinux"
+    mkdir "$directory/modules"
+    collect_modules "$unpacked/usr/lib/modules/$release" "$directory/modules"
+    rm -rf "$unpacked" "$directory/vmlinuz"
+    forget_debs "$item"
+    note "$item: $release prepared in $((SECONDS - begin)) s, $(du -sm "$directory" | cut -f1) MB"
+    compare_with_lock kernel "${directory%.partial}" "$directory/versions"
+}
+
+# uncompress_image BZIMAGE VMLINUX: the payload's place is in the boot protocol's header (offsets 0x1f1, 0x248, 0x24c);
+# its last four bytes are its uncompressed size, which is not part of the compressed stream
+uncompress_image() {
+    local sectors payload length
+    sectors=$(od -An -tu1 -j497 -N1 "$1")
+    read -r payload length < <(od -An -tu4 -j584 -N8 "$1")
+    tail -c "+$(((sectors + 1) * 512 + payload + 1))" "$1" | head -c $((length - 4)) >"$2.payload"
+    case $(od -An -tx4 -N4 "$2.payload") in
+    *fd2fb528) zstd -dcq <"$2.payload" >"$2" ;;
+    *587a37fd) xz -dc <"$2.payload" >"$2" ;;
+    *) gzip -dc <"$2.payload" >"$2" ;;
+    esac
+    rm "$2.payload"
+    [ "$(head -c 4 "$2" | tail -c 3)" = ELF ] || die "cannot uncompress $1: its payload has a format that is not known here"
+}
+
+# collect_modules MODULES_DIR DIRECTORY: the catalogue's modules and what they need, uncompressed; for each NAME a file
+# NAME.load with the module files in the order of loading (empty: it is built in)
+collect_modules() {
+    local module path
+    local -A module_path=()
+    while IFS= read -r path; do
+        module=${path##*/}
+        module=${module%%.ko*}
+        module_path[${module//-/_}]=$path
+    done < <(find "$1" -name '*.ko*' -type f)
+    for module in $(catalogue base) $(catalogue extra); do
+        load_order=()
+        if add_module "${module//-/_}" "$2"; then
+            printf '%s\n' "${load_order[@]}" >"$2/$module.load"
+        elif grep -q "/${module//[-_]/[-_]}\.ko" "$1/modules.builtin" 2>/dev/null; then
+            : >"$2/$module.load"
+        fi
+    done
+}
+
+# add_module NAME DIRECTORY: appends NAME to load_order after the modules that its .modinfo says it depends on
+add_module() {
+    local name=$1 path=${module_path[$1]-} needed
+    [ -n "$path" ] || return 1
+    if [ ! -e "$2/$name.ko" ]; then
+        case $path in
+        *.xz) xz -dc "$path" ;;
+        *.zst) zstd -dcq "$path" ;;
+        *.gz) gzip -dc "$path" ;;
+        *) cat "$path" ;;
+        esac >"$2/$name.ko"
+    fi
+    for needed in $(tr '\0' '\n' <"$2/$name.ko" | sed -n 's/^depends=//p' | tr ',-' ' _'); do
+        add_module "$needed" "$2"
+    done
+    case " ${load_order[*]} " in *" $name "*) ;; *) load_order+=("$name") ;; esac
+}
+
+# make_initrd FILE MODULES_DIR BUSYBOX
+make_initrd() {
+    local stage
+    stage=$(mktemp -d "${1%/*}/stage.XXXXXX") || die "cannot write to ${1%/*}"
+    mkdir -p "$stage"/{bin,dev,proc,sys,tree,rw,new,modules}
+    cp "$3" "$stage/bin/busybox"
+    cp "$lab_dir/init" "$stage/init"
+    chmod 755 "$stage/init" "$stage/bin/busybox"
+    find "$2" -type f -exec cp -t "$stage/modules" {} +
+    (cd "$stage" && find . | cpio -o -H newc -R 0:0 --quiet) >"$stage.cpio" || die "cannot write $stage.cpio"
+    mv "$stage.cpio" "$1"
+    rm -rf "$stage"
+    find "${1%/*}" -maxdepth 1 -name 'initrd-*.cpio' ! -path "$1" -delete
+}

@@ -1,0 +1,77 @@
+# SPDX-License-Identifier: MIT
+# shellcheck shell=bash disable=SC2034,SC2154 # variables are shared by the files that tests/lab/lab sources
+# Which versions a result was got with: versions.lock holds those that the project was last tested with. Suites move
+# on; the lab then takes what there is, and says where it differs.
+
+lock_file=$lab_dir/versions.lock
+
+# is_cached KIND NAME: kind is tree or kernel; what is given by path is always there
+is_cached() {
+    case $2 in */*) return 0 ;; esac
+    [ "$(cat "$cache/${1}s/$2/key" 2>/dev/null)" = "$("$1_key" "$2")" ]
+}
+
+# notable: the packages whose versions are recorded: those of the catalogue, and what decides about their behaviour
+notable() {
+    { catalogue package; echo linux-image libc6 mesa-libgallium libepoxy0; } | tr ' ' '\n' | grep -v '^$' | sort -u
+}
+
+# recorded KIND NAME FILE: lock lines from a versions file
+recorded() {
+    notable | awk -v what="$1 $2" 'NR == FNR { keep[$1]; next } $1 in keep || $1 ~ /^libllvm/ { print what, $1, $2 }' - "$3" | sort
+}
+
+# compare_with_lock KIND DIRECTORY VERSIONS: one line for each package that has moved on
+compare_with_lock() {
+    local name=${2##*/} line
+    [ -r "$lock_file" ] || return 0
+    while IFS= read -r line; do warn "$line"; done < <(recorded "$1" "$name" "$3" |
+        awk -v file="$lock_file" 'BEGIN { while ((getline line < file) > 0) { split(line, f, " "); locked[f[1] " " f[2] " " f[3]] = f[4] } }
+            { k = $1 " " $2 " " $3 }
+            k in locked && locked[k] != $4 { print $1 " " $2 ": " $3 " " locked[k] " locked, " $4 " fetched" }')
+}
+
+write_lock() {
+    local kind name
+    {
+        echo '# SPDX-License-Identifier: MIT'
+        echo "# What the project was last tested with; written by 'tests/lab/lab --lock'. kind, name, package, version"
+        for kind in kernel tree; do
+            for name in $(names $kind); do
+                if is_cached $kind "$name"; then
+                    recorded $kind "$name" "$cache/${kind}s/$name/versions"
+                else
+                    grep -s "^$kind $name " "$lock_file"
+                fi
+            done
+        done
+    } >"$lock_file.new" || die "cannot write $lock_file.new"
+    mv "$lock_file.new" "$lock_file"
+    note "wrote $lock_file"
+}
+
+# list: a table for people
+list() {
+    local kind name suite package state versions row
+    for kind in kernel tree; do
+        echo "${kind}s:"
+        for name in $(names $kind); do
+            row=$(catalogue $kind "$name")
+            suite=${row%% *}
+            state='not cached'
+            versions=$lock_file
+            if is_cached $kind "$name"; then
+                state="cached, $(du -sm "$cache/${kind}s/$name" | cut -f1) MB"
+                versions=$cache/${kind}s/$name/versions
+            fi
+            if [ $kind = kernel ]; then package=linux-image; else package='libvirglrenderer1 mesa-vulkan-drivers'; fi
+            printf '  %-9s %-17s %-17s %s\n' "$name" "$suite" "$state" \
+                "$(for p in $package; do sed -n "s/^\($kind $name \)\{0,1\}$p /$p /p" "$versions" 2>/dev/null; done | tr '\n' ' ')"
+        done
+    done
+    echo "cpus:"
+    awk '$1 == "cpu" { printf "  %-11s %-24s", $2, $3; for (i = 4; i <= NF; i++) printf " %s", $i; print "" }' "$lab_dir/catalogue"
+    echo "modules:"
+    echo "  $(catalogue extra)"
+    echo "cache: $cache"
+}
