@@ -20,6 +20,7 @@ int main(void)
         guest_streams_suite,
         memattr_suite,
         platform_suite,
+        s2_observer_suite,
     };
 
     SRunner *runner = srunner_create(NULL);

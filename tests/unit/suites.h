@@ -19,5 +19,6 @@ Suite *virtio_mmio_suite(void);
 Suite *virtqueue_suite(void);
 Suite *memattr_suite(void);
 Suite *platform_suite(void);
+Suite *s2_observer_suite(void);
 
 #endif

@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Runs the end-to-end cases that this environment can run.
+ *
+ * S2VMM_E2E names what the environment has ("kvm,venus,dmabuf"): whoever starts the tests
+ * knows which machine it started. A case that needs more is not for this environment; the
+ * names of those that ran are appended to the file S2VMM_E2E_RAN, so that the caller can see
+ * to it that every case runs somewhere. `e2e-tests --list` prints all names.
+ */
+#include <check.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "tests/e2e/cases.h"
+#include "tests/e2e/run.h"
+
+static const struct {
+    const char *word;
+    unsigned need;
+} words[] = {
+    {"kvm", NEEDS_KVM},       {"venus", NEEDS_VENUS},       {"dmabuf", NEEDS_DMABUF},
+    {"gbm", NEEDS_GBM},       {"hardware", NEEDS_HARDWARE}, {"npt", NEEDS_NPT},
+    {"s2", NEEDS_S2},         {"lie", NEEDS_LIE},           {"opaque", NEEDS_OPAQUE},
+    {"no-gbm", NEEDS_NO_GBM}, {"shadow", NEEDS_SHADOW},     {"no-kvm", NEEDS_NO_KVM},
+};
+
+/* What the environment has; an unknown word is a mistake of the caller. */
+static unsigned read_environment(void)
+{
+    unsigned has = 0;
+    const char *list = getenv("S2VMM_E2E");
+    char *copy = strdup(list ? list : "");
+    for (char *word = strtok(copy, ","); word; word = strtok(NULL, ",")) {
+        size_t i = 0;
+        while (i < sizeof words / sizeof words[0] && strcmp(words[i].word, word) != 0)
+            i++;
+        if (i == sizeof words / sizeof words[0]) {
+            fprintf(stderr, "S2VMM_E2E: unknown word \"%s\"\n", word);
+            exit(2);
+        }
+        has |= words[i].need;
+    }
+    free(copy);
+    return has;
+}
+
+static void check_texts(const struct e2e_case *test, const char *const *texts,
+                        const char *stream, const char *output,
+                        const struct run_result *result)
+{
+    for (unsigned i = 0; i < CASE_TEXTS_MAX && texts[i]; i++)
+        ck_assert_msg(strstr(output, texts[i]) != NULL,
+                      "%s: \"%s\" is not on %s\n--- stdout\n%s--- stderr\n%s", test->name,
+                      texts[i], stream, result->out, result->err);
+}
+
+START_TEST(case_holds)
+{
+    const struct e2e_case *test = &e2e_cases[_i];
+    static struct run_result result;
+    const char *arguments[RUN_ARGUMENTS_MAX] = {0};
+    unsigned count = 0;
+    if (test->scenario) {
+        static char guest[600];
+        snprintf(guest, sizeof guest, "--guest=%s", run_guest_path());
+        arguments[count++] = "run";
+        arguments[count++] = guest;
+        arguments[count++] = "--timeout=100";
+        arguments[count++] = "--append";
+        arguments[count++] = test->scenario;
+    }
+    for (unsigned i = 0; i < CASE_ARGUMENTS_MAX && test->arguments[i]; i++)
+        arguments[count++] = test->arguments[i];
+
+    run_s2vmm(arguments, test->environment, &result);
+    ck_assert_msg(result.status == test->status,
+                  "%s: exit status %d, expected %d\n--- stdout\n%s--- stderr\n%s",
+                  test->name, result.status, test->status, result.out, result.err);
+    check_texts(test, test->out, "stdout", result.out, &result);
+    check_texts(test, test->err, "stderr", result.err, &result);
+}
+END_TEST
+
+static void note_that_it_runs(const char *name)
+{
+    const char *path = getenv("S2VMM_E2E_RAN");
+    FILE *file = path ? fopen(path, "a") : NULL;
+    if (!file)
+        return;
+    fprintf(file, "%s\n", name);
+    fclose(file);
+}
+
+int main(int argc, char **argv)
+{
+    if (argc > 1 && strcmp(argv[1], "--list") == 0) {
+        for (unsigned i = 0; i < e2e_case_count; i++)
+            puts(e2e_cases[i].name);
+        return EXIT_SUCCESS;
+    }
+    unsigned has = read_environment();
+    const char *only = getenv("S2VMM_CASE"); /* one case, for a person who debugs */
+    Suite *suite = suite_create("end to end");
+    TCase *test_case = tcase_create("cases");
+    tcase_set_timeout(test_case, 120);
+    for (unsigned i = 0; i < e2e_case_count; i++) {
+        if ((only && strcmp(only, e2e_cases[i].name) != 0) || (e2e_cases[i].needs & ~has))
+            continue;
+        note_that_it_runs(e2e_cases[i].name);
+        tcase_add_loop_test(test_case, case_holds, (int)i, (int)i + 1);
+    }
+    suite_add_tcase(suite, test_case);
+    SRunner *runner = srunner_create(suite);
+    srunner_run_all(runner, CK_ENV);
+    int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
