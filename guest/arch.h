@@ -36,16 +36,14 @@ _Noreturn void arch_stop(void);
 
 /*
  * Interrupts are watched, not taken: delivery to the CPU stays off, and the interrupt
- * controller is asked whether one waits. KVM's PVM flavour cannot deliver any in long
- * mode. A watch is good for one interrupt; each watch of a run needs its own `slot`, 0
- * to 7.
+ * controller is asked whether one waits. KVM's PVM flavour delivers none in long mode.
+ * A watch is good for one interrupt; each of a run needs its own `slot`, 0 to 7.
  */
 void arch_interrupt_watch(uint32_t irq, unsigned slot);
 bool arch_interrupt_is_pending(unsigned slot);
 
-/* Starts the other CPUs; each calls function(argument, index), index 1 to cpu_count - 1,
- * and stops when that returns. False if not all have come up after a second. Once only.
- */
+/* Starts the other CPUs: each calls function(argument, index), index 1 to cpu_count - 1,
+ * and stops when it returns. False if not all are up after a second. Once only. */
 bool arch_start_cpus(struct guest *guest,
                      void (*function)(void *argument, uint32_t index), void *argument);
 

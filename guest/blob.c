@@ -63,6 +63,11 @@ bool blob_create(struct guest *guest, const struct blob *blob)
     return true;
 }
 
+enum memattr_type blob_s1(const struct blob *blob)
+{
+    return memattr_s1_of_map_info((enum memattr_map_info)blob->map_info);
+}
+
 bool blob_create_mapped(struct guest *guest, struct blob *blob, uint32_t resource_id,
                         uint64_t size, uint64_t offset)
 {

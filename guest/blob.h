@@ -3,8 +3,11 @@
  * Blobs of three kinds, and the experiment on a mapped one.
  *
  *   blob_context()  CTX_CREATE, and for Vulkan: an instance and a device
- *   blob_create()   the object behind the blob (Vulkan memory, GL texture), CREATE_BLOB,
- * attach gpu_blob_map() blob_experiment() gpu_blob_unmap() gpu_resource_unref()
+ *   blob_create()   its object (Vulkan memory, GL texture), CREATE_BLOB, attach
+ *   gpu_blob_map()
+ *   blob_experiment()
+ *   gpu_blob_unmap()
+ *   gpu_resource_unref()
  */
 #ifndef S2VMM_GUEST_BLOB_H
 #define S2VMM_GUEST_BLOB_H
@@ -50,8 +53,9 @@ bool blob_create_mapped(struct guest *guest, struct blob *blob, uint32_t resourc
  * The experiment: do guest and host see each other's writes, when the guest maps the blob
  * with attribute `s1`?
  *
- *   host writes A -> guest reads;  guest writes B -> host reads;  host writes C -> guest
- * reads
+ *   host writes A -> guest reads
+ *   guest writes B -> host reads
+ *   host writes C -> guest reads
  *
  * (the last step with B in the guest's cache, if its mapping has one), over the first
  * BLOB_EXPERIMENT_MAX bytes and the last word of the blob. Cache maintenance (clflush,
@@ -60,6 +64,9 @@ bool blob_create_mapped(struct guest *guest, struct blob *blob, uint32_t resourc
  * where `s1` is what the map_info asks for; elsewhere it is only observed.
  */
 bool blob_experiment(struct guest *guest, const struct blob *blob, enum memattr_type s1);
+
+/* The attribute that the blob's map_info asks for. */
+enum memattr_type blob_s1(const struct blob *blob);
 
 #define BLOB_EXPERIMENT_MAX 0x10000u
 

@@ -2,10 +2,12 @@
 /*
  * The scenario of a mapped blob, with its options:
  *
- *   size=BYTES  rounds=N  flags=N (VIRTIO_GPU_BLOB_FLAG_USE_*)  offset=BYTES in the
- * window s1=wb|wt|wp|wc|uc-|uc         the guest's attribute; without it, what map_info
- * asks for map-info=none|cached|uncached|wc   what the device has to answer
- *   expect=refused                MAP_BLOB has to fail; the device has to live on
+ *   size=BYTES  rounds=N  offset=BYTES (in the window)
+ *   flags=N               VIRTIO_GPU_BLOB_FLAG_USE_*
+ *   s1=TYPE               the guest's attribute, wb wt wp wc uc- or uc;
+ *                         without it, what map_info asks for
+ *   map-info=MODE         what the device has to answer: none cached uncached wc
+ *   expect=refused        MAP_BLOB has to fail, and the device has to live on
  */
 #include "guest/blob.h"
 #include "guest/check.h"
@@ -99,10 +101,7 @@ static bool map_and_examine(struct guest *guest, const struct plan *plan,
     CHECK_RESPONSE(response, VIRTIO_GPU_RESP_OK_MAP_INFO);
     if (plan->map_info_given)
         CHECK_EQUAL(blob->map_info, plan->map_info);
-    enum memattr_type s1 =
-        plan->s1_given ? plan->s1
-                       : memattr_s1_of_map_info((enum memattr_map_info)blob->map_info);
-    REQUIRE(blob_experiment(guest, blob, s1));
+    REQUIRE(blob_experiment(guest, blob, plan->s1_given ? plan->s1 : blob_s1(blob)));
     CHECK_RESPONSE(gpu_blob_unmap(gpu, blob->resource_id), VIRTIO_GPU_RESP_OK_NODATA);
     return true;
 }

@@ -100,7 +100,7 @@ bool blob_experiment(struct guest *guest, const struct blob *blob, enum memattr_
         memattr_type_name(s1), guest_missed, host_missed);
     REQUIRE(witness_observe(guest, blob->resource_id, blob->size, s1, blob->map_info,
                             observed));
-    if (s1 == memattr_s1_of_map_info((enum memattr_map_info)blob->map_info)) {
+    if (s1 == blob_s1(blob)) {
         CHECK_EQUAL(guest_missed, 0);
         CHECK_EQUAL(host_missed, 0);
     }

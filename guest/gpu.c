@@ -8,7 +8,7 @@
 
 /* Seconds for one answer. The first command of a context loads a whole graphics driver,
  * in the lab on an emulated CPU. */
-#define ANSWER_TIMEOUT 60u
+#define ANSWER_TIMEOUT 30u
 
 static bool start_failed(struct guest *guest, const char *what)
 {

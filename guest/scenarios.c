@@ -9,7 +9,7 @@ const struct scenario scenarios[] = {
     {"fail",          scenario_fail,          "fails a check on purpose"},
     {"crash",         scenario_crash,         "ends in a triple fault"},
     {"spin",          scenario_spin,          "never ends"},
-    {"exception",     scenario_exception,     "a page fault; needs IDT delivery"},
+    {"exception",     scenario_exception,     "a page fault on purpose"},
     {"ram",           scenario_ram,           "patterns in RAM"},
     {"smp",           scenario_smp,           "starts all vCPUs"},
     {"virtio-reset",  scenario_virtio_reset,  "the status machine, twice"},

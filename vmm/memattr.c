@@ -59,7 +59,7 @@ static const struct memattr_expected_leaf leaves[VARIANT_COUNT][MEMATTR_PAGE_COU
     },
     [SHADOW] = {
         [MEMATTR_PAGE_RAM]  = {{MEMATTR_WB, true}, MEMATTR_READ,
-            "x86.c (7.3:7138), vmx.c (7.3:8766): no get_mt_mask without TDP, the shadow entry has no PAT bits"},
+            "x86.c (7.3:7138): no get_mt_mask without TDP, no PAT bits; seen in the lab (amd-shadow), kernels 6.12, 7.2"},
         [MEMATTR_PAGE_MMIO] = {{MEMATTR_WB, true}, MEMATTR_READ,
             "x86.c (7.3:7138), vmx.c (7.3:8766): no get_mt_mask without TDP, the shadow entry has no PAT bits"},
     },

@@ -246,8 +246,9 @@ static void probe_exporters(struct platform *platform,
     probe_folder(platform, sources, "/dev/dri", "card", "DRM",
                  "none: no driver is loaded (vgem needs no hardware: modprobe vgem)",
                  probe_drm_node);
-    probe_folder(platform, sources, "/dev/dri", "renderD", "DRM", "no render node",
-                 probe_drm_node);
+    if (platform_exists(sources, "/dev/dri"))
+        probe_folder(platform, sources, "/dev/dri", "renderD", "DRM", "no render node",
+                     probe_drm_node);
 }
 
 static void probe_limits(struct platform *platform)

@@ -88,7 +88,7 @@ static bool queue_kicked(void *context, unsigned index)
         struct error error;
         switch (virtqueue_pop(queue, &gpu->chain, &error)) {
         case VIRTQUEUE_EMPTY:
-            return false;
+            return virtqueue_enable_notification(queue);
         case VIRTQUEUE_BROKEN:
             virtio_device_needs_reset(&gpu->virtio, &error);
             return false;
@@ -136,6 +136,14 @@ static void start(void *context, uint64_t features)
     struct gpu *gpu = context;
     trace_detail(gpu->trace, "gpu", "driver ready, features %#llx",
                  (unsigned long long)features);
+}
+
+/* The chains that wait for a fence are the driver's again. */
+static void queue_stopped(void *context, unsigned index)
+{
+    struct gpu *gpu = context;
+    if (index == GPU_QUEUE_CONTROL)
+        fence_queue_clear(&gpu->fences);
 }
 
 static void reset(void *context)
@@ -208,6 +216,7 @@ void gpu_finish(struct gpu *gpu)
 static const struct virtio_device_ops device_ops = {
     .start = start,
     .queue_kicked = queue_kicked,
+    .queue_stopped = queue_stopped,
     .reset = reset,
 };
 

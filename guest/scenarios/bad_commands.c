@@ -182,14 +182,14 @@ bool scenario_bad_commands(struct guest *guest)
     for (unsigned i = 0; i < ARRAY_SIZE(rows); i++)
         REQUIRE(check_row(guest, &rows[i]));
 
-    REQUIRE(blob_experiment(guest, &mapped, MEMATTR_WB));
+    REQUIRE(blob_experiment(guest, &mapped, blob_s1(&mapped)));
     REQUIRE(window_check_hole(guest, BLOB_SIZE));
     /* Not an error by definition of this device: it unmaps first. */
     CHECK_RESPONSE(gpu_resource_unref(gpu, MAPPED), VIRTIO_GPU_RESP_OK_NODATA);
     REQUIRE(window_check_hole(guest, 0));
     CHECK_RESPONSE(gpu_blob_map(gpu, CREATED, 0, &created.map_info),
                    VIRTIO_GPU_RESP_OK_MAP_INFO);
-    REQUIRE(blob_experiment(guest, &created, MEMATTR_WB));
+    REQUIRE(blob_experiment(guest, &created, blob_s1(&created)));
     console_printf(&guest->console, "%u bad commands refused\n",
                    (unsigned)ARRAY_SIZE(rows));
     return true;

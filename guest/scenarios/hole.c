@@ -20,7 +20,7 @@ bool scenario_hole(struct guest *guest)
 
     REQUIRE(blob_context(guest, BLOB_SHM));
     REQUIRE(blob_create_mapped(guest, &blob, 1, BLOB_SIZE, BLOB_OFFSET));
-    REQUIRE(blob_experiment(guest, &blob, MEMATTR_WB));
+    REQUIRE(blob_experiment(guest, &blob, blob_s1(&blob)));
     REQUIRE(window_check_hole(guest, BLOB_OFFSET - sizeof(uint64_t)));
     REQUIRE(window_check_hole(guest, BLOB_OFFSET + BLOB_SIZE));
 

@@ -20,7 +20,7 @@ bool scenario_reset_mapped(struct guest *guest)
         REQUIRE(blob_context(guest, BLOB_SHM));
         for (uint32_t i = 0; i < BLOB_COUNT; i++)
             REQUIRE(blob_create_mapped(guest, &blob, i + 1, BLOB_SIZE, i * BLOB_SIZE));
-        REQUIRE(blob_experiment(guest, &blob, MEMATTR_WB));
+        REQUIRE(blob_experiment(guest, &blob, blob_s1(&blob)));
     }
     CHECK(virtio_reset(&guest->gpu.virtio));
     REQUIRE(window_check_hole(guest, 0));

@@ -93,7 +93,9 @@ static bool check_needs_reset(struct guest *guest)
 {
     const struct virtio_mmio *virtio = &guest->gpu.virtio;
     uint64_t start = arch_ticks();
-    while ((virtio_status(virtio) & VIRTIO_CONFIG_S_NEEDS_RESET) == 0) {
+    /* The driver is told by a configuration interrupt (virtio 1.2, 2.1.2). */
+    while ((virtio_status(virtio) & VIRTIO_CONFIG_S_NEEDS_RESET) == 0 ||
+           (virtio_interrupt_status(virtio) & VIRTIO_MMIO_INT_CONFIG) == 0) {
         CHECK(arch_ticks() - start < TIMEOUT * arch_ticks_per_second());
         arch_pause();
     }
@@ -107,6 +109,21 @@ static bool check_works(struct guest *guest)
     CHECK_RESPONSE(gpu_get_display_info(&guest->gpu, &info),
                    VIRTIO_GPU_RESP_OK_DISPLAY_INFO);
     return true;
+}
+
+/* The ring itself is where no RAM is. */
+static bool check_ring_outside(struct guest *guest)
+{
+    struct virtio_mmio *virtio = &guest->gpu.virtio;
+    struct virtqueue queue = guest->gpu.control;
+    queue.descriptors = (struct vring_desc *)(uintptr_t)NOT_RAM;
+    console_printf(&guest->console, "ring-hostile: descriptor table outside of RAM\n");
+    CHECK(virtio_reset(virtio));
+    CHECK(virtio_negotiate(virtio, GPU_FEATURES));
+    CHECK(virtio_start_queue(virtio, GPU_CONTROL_QUEUE, &queue));
+    virtio_driver_ok(virtio);
+    REQUIRE(check_needs_reset(guest));
+    return check_works(guest);
 }
 
 bool scenario_ring_hostile(struct guest *guest)
@@ -128,5 +145,5 @@ bool scenario_ring_hostile(struct guest *guest)
         REQUIRE(check_needs_reset(guest));
         REQUIRE(check_works(guest));
     }
-    return true;
+    return check_ring_outside(guest);
 }

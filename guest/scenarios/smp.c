@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* Every vCPU starts and runs at the same time as the others. Needs INIT and SIPI, and so
- * real mode, which KVM's PVM flavour does not offer. */
+/* Every vCPU starts, and runs at the same time as the others. */
 #include "guest/arch.h"
 #include "guest/check.h"
 #include "guest/scenarios.h"

@@ -30,7 +30,7 @@ bool scenario_window_full(struct guest *guest)
     REQUIRE(blob_context(guest, BLOB_SHM));
     for (uint32_t i = 0; i < count; i++)
         REQUIRE(blob_create_mapped(guest, &blob, i + 1, size, i * size));
-    REQUIRE(blob_experiment(guest, &blob, MEMATTR_WB)); /* the last one */
+    REQUIRE(blob_experiment(guest, &blob, blob_s1(&blob))); /* the last one */
 
     struct blob extra = blob;
     extra.resource_id = one_more;
@@ -48,7 +48,7 @@ bool scenario_window_full(struct guest *guest)
     extra.offset = PAGE;
     CHECK_RESPONSE(gpu_blob_map(gpu, one_more, extra.offset, &extra.map_info),
                    VIRTIO_GPU_RESP_OK_MAP_INFO);
-    REQUIRE(blob_experiment(guest, &extra, MEMATTR_WB));
+    REQUIRE(blob_experiment(guest, &extra, blob_s1(&extra)));
     console_printf(&guest->console, "%u blobs of 0x%lx bytes fill the window\n", count,
                    size);
     return true;

@@ -194,8 +194,10 @@ START_TEST(a_hostile_image_is_refused_and_nothing_is_written)
     ck_assert_int_eq(strncmp(error.text, "guest.elf: ", 11), 0);
     ck_assert_uint_eq(entry.value, 1);
     const uint8_t *ram = memory.regions[0].host;
-    for (size_t i = 0; i < RAM_SIZE; i++)
-        ck_assert_msg(ram[i] == 0xcc, "byte at 0x%zx", i);
+    size_t untouched = 0;
+    while (untouched < RAM_SIZE && ram[untouched] == 0xcc)
+        untouched++;
+    ck_assert_uint_eq(untouched, RAM_SIZE);
 }
 END_TEST
 

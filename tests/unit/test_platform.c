@@ -48,9 +48,9 @@ static const struct fake_host fake_hosts[] = {
      {{"KVM module", "kvm_intel"}, {"S2 model", "Intel EPT"}, {"guest PAT", "can be honoured"}, {"self-snoop", "yes"},
       {"CPU vendor", "GenuineIntel"}, {"CPU model", "A Xeon"}, {"kernel", "6.12.107-test"}, {"nested page tables", "Y"}}},
     {"Intel, EPT, no quirk",
-     {BASE, {"/proc/cpuinfo", INTEL_CPU "flags\t\t: vmx sse\n"}, {"/sys/module/kvm_intel/parameters/ept", "Y\n"}}, 0x7f, false,
+     {BASE, {"/proc/cpuinfo", INTEL_CPU "flags\t\t: vmx sse xss\n"}, {"/sys/module/kvm_intel/parameters/ept", "Y\n"}}, 0x7f, false,
      {MEMATTR_EPT, true, true}, false,
-     {{"guest PAT", "no self-snoop"}, {"self-snoop", "no"}, {"virtualization", "vmx"}, {"quirks that can be lifted", "0x7f"}}},
+     {{"guest PAT", "no self-snoop"}, {"self-snoop", "no"}, {"virtualization", "vmx"}, {"liftable quirks", "0x7f"}}},
     {"Intel, EPT off",
      {BASE, {"/proc/cpuinfo", INTEL_CPU "flags\t\t: ss vmx\n"}, {"/sys/module/kvm_intel/parameters/ept", "N\n"}}, 0x5ff, false,
      {MEMATTR_SHADOW, false, true}, false,
@@ -180,6 +180,9 @@ START_TEST(a_fake_host_is_recognised)
         ck_assert_msg(strstr(fact->value, host.facts[i][1]) != NULL, "%s: %s is \"%s\"",
                       host.name, fact->name, fact->value);
     }
+    /* "DRM" alone means that there is none. */
+    ck_assert_msg(!find_fact(&platform, "DRM") || !find_fact(&platform, "DRM card0"),
+                  "%s", host.name);
     for (unsigned i = 0; i < platform.fact_count; i++) {
         const struct platform_fact *fact = &platform.facts[i];
         ck_assert_msg(fact->name[0] && fact->value[0] && fact->where[0], "%s: fact %u",

@@ -427,7 +427,8 @@ START_TEST(without_tracefs_there_is_a_reason)
 }
 END_TEST
 
-/* A process that was killed leaves its instance behind; the next one removes it. */
+/* A process that was killed leaves its instance behind; the next one removes it, also when
+ * it has the same number. */
 START_TEST(instances_of_the_dead_are_removed)
 {
     char tracefs[] = "/tmp/s2vmm-trace-XXXXXX";
@@ -440,9 +441,13 @@ START_TEST(instances_of_the_dead_are_removed)
         snprintf(path, sizeof path, "%s/%s", tracefs, folders[i]);
         ck_assert_int_eq(mkdir(path, 0700), 0);
     }
+    snprintf(path, sizeof path, "%s/instances/s2vmm-%d", tracefs, (int)getpid());
+    ck_assert_int_eq(mkdir(path, 0700), 0);
     static struct s2_observer none;
     s2_observer_init(&none, tracefs, MEMATTR_NPT, (struct gpa_range){gpa(BASE), MIB});
+    ck_assert_msg(strstr(none.reason, "trace_pipe") != NULL, "%s", none.reason);
     s2_observer_finish(&none);
+    ck_assert_int_eq(rmdir(path), -1);
     for (size_t i = ARRAY_SIZE(folders); i-- > 0;) {
         snprintf(path, sizeof path, "%s/%s", tracefs, folders[i]);
         ck_assert_msg(rmdir(path) == (i == 1 ? -1 : 0), "%s", folders[i]);

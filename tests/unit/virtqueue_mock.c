@@ -173,6 +173,8 @@ void virtqueue_mock_set_flags(struct virtqueue_mock *mock, uint16_t flags)
 void virtqueue_mock_set_used_event(struct virtqueue_mock *mock, uint16_t index)
 {
     store(mock, available_entry(mock, mock->size), index);
+    /* The caller looks at the used index next: the same as in publish(). */
+    atomic_thread_fence(memory_order_seq_cst);
 }
 
 uint16_t virtqueue_mock_available_event(const struct virtqueue_mock *mock)

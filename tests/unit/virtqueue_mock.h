@@ -82,7 +82,8 @@ bool virtqueue_mock_publish(struct virtqueue_mock *mock);
 /* Publishes any available index. */
 void virtqueue_mock_set_available_index(struct virtqueue_mock *mock, uint16_t index);
 
-/* When the driver wants interrupts: the available ring's flags, or used_event. */
+/* When the driver wants interrupts: the available ring's flags, or used_event. After setting
+ * used_event, look at the used ring once more before waiting. */
 void virtqueue_mock_set_flags(struct virtqueue_mock *mock, uint16_t flags);
 void virtqueue_mock_set_used_event(struct virtqueue_mock *mock, uint16_t index);
 

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Exceptions are reported, not handled. Needs IDT delivery, so that on KVM's PVM flavour
- * (no IDT delivery in long mode) an exception just ends the VM. Also included by
- * exception_stubs.S.
+ * Exceptions are reported, not handled. Where KVM cannot deliver one, it ends the VM
+ * without a report. Also included by exception_stubs.S.
  */
 #ifndef S2VMM_GUEST_X86_EXCEPTION_H
 #define S2VMM_GUEST_X86_EXCEPTION_H

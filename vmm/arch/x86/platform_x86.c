@@ -130,8 +130,7 @@ static void probe_guest_pat(struct platform *platform,
         sources->check ? sources->check(sources->context, KVM_CAP_DISABLE_QUIRKS2) : 0;
     char text[64];
     snprintf(text, sizeof text, "%#x", (unsigned)quirks);
-    platform_add_fact(platform, "quirks that can be lifted", text,
-                      "KVM_CAP_DISABLE_QUIRKS2");
+    platform_add_fact(platform, "liftable quirks", text, "KVM_CAP_DISABLE_QUIRKS2");
 
     switch (platform->memattr.model) {
     case MEMATTR_EPT:
