@@ -52,7 +52,8 @@ GUEST_CFLAGS = -std=c17 -O2 -g $(WARNINGS) -ffreestanding -fno-pic -fno-pie -fno
                -fno-asynchronous-unwind-tables -fno-strict-aliasing $(GUEST_CFLAGS_$(ARCH_DIR))
 
 # --- tests -------------------------------------------------------------------------------
-CHECK_LIBS = $(shell pkg-config --libs check 2>/dev/null)
+# Static, as the test programs also run in the lab's user spaces, which have no Check.
+CHECK_LIBS = $(patsubst -lsubunit,-l:libsubunit.a,$(shell pkg-config --libs check 2>/dev/null))
 UNIT_SOURCES := $(wildcard tests/unit/*.c)
 UNIT_OBJECTS := $(UNIT_SOURCES:%.c=$(BUILD)/%.o)
 UNIT := $(BUILD)/unit-tests

@@ -18,11 +18,14 @@ bool backing_is_dmabuf(int fd)
     return fstatfs(fd, &file_system) == 0 && file_system.f_type == DMA_BUF_MAGIC;
 }
 
+/* Not hugetlbfs: there, a part of a huge page cannot be unmapped (mm/hugetlb.c,
+ * hugetlb_vm_op_split()), so that a small blob could be mapped and never again unmapped.
+ */
 static bool is_shmem(int fd)
 {
     struct statfs file_system;
     return fstatfs(fd, &file_system) == 0 &&
-           (file_system.f_type == TMPFS_MAGIC || file_system.f_type == HUGETLBFS_MAGIC);
+           file_system.f_type == TMPFS_MAGIC;
 }
 
 /* The exporter's name is a line of the kernel in /proc/self/fdinfo. */
@@ -76,25 +79,31 @@ static bool check_shm(struct backing *backing, struct error *error)
     return true;
 }
 
+/* The type is a number of the renderer's, and may be none of ours. */
+static bool check_kind(struct backing *backing, enum renderer_fd_type type,
+                       struct error *error)
+{
+    switch (type) {
+    case RENDERER_FD_DMABUF:
+        backing->kind = BACKING_DMABUF;
+        return check_dmabuf(backing, error);
+    case RENDERER_FD_SHM:
+        backing->kind = BACKING_SHM;
+        return check_shm(backing, error);
+    case RENDERER_FD_OPAQUE:
+        return error_set(error, ERROR_HOST_BUFFER,
+                         "an OPAQUE fd cannot be mapped by hand");
+    }
+    return error_set(error, ERROR_HOST_BUFFER,
+                     "the renderer says that fd %d has type %u, which does not exist",
+                     backing->fd, (unsigned)type);
+}
+
 bool backing_open_fd(struct backing *backing, enum renderer_fd_type type, int fd,
                      uint64_t size, struct error *error)
 {
     *backing = (struct backing){.fd = fd, .size = size};
-    bool known = false;
-    switch (type) {
-    case RENDERER_FD_DMABUF:
-        backing->kind = BACKING_DMABUF;
-        known = check_dmabuf(backing, error);
-        break;
-    case RENDERER_FD_SHM:
-        backing->kind = BACKING_SHM;
-        known = check_shm(backing, error);
-        break;
-    case RENDERER_FD_OPAQUE:
-        error_set(error, ERROR_HOST_BUFFER, "an OPAQUE fd cannot be mapped by hand");
-        break;
-    }
-    if (!known)
+    if (!check_kind(backing, type, error))
         goto fail;
 
     off_t end = lseek(fd, 0, SEEK_END);

@@ -5,8 +5,8 @@
  *   renderer says            we check                              becomes
  *   DMABUF fd                lives on the kernel's dma-buf file    BACKING_DMABUF
  *                            system; lseek(END) >= blob
- *   SHM fd                   tmpfs or hugetlbfs; sealed against    BACKING_SHM
- *                            shrinking; size >= blob
+ *   SHM fd                   tmpfs; sealed against shrinking;      BACKING_SHM
+ *                            size >= blob
  *   OPAQUE fd, or no fd      the renderer maps it: page-aligned,   BACKING_POINTER
  *                            mapped size >= blob
  *

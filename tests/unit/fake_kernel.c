@@ -41,17 +41,22 @@ static int fail(int number)
     return -1;
 }
 
+/* As drm_copy_field(): as much as fits, and the whole length. */
+static void put_text(char *target, __kernel_size_t *length, const char *text)
+{
+    size_t whole = strlen(text);
+    if (target)
+        memcpy(target, text, whole < *length ? whole : *length);
+    *length = whole;
+}
+
 static int drm_ioctl(unsigned long request, void *argument)
 {
     if (request == DRM_IOCTL_VERSION) {
         struct drm_version *version = argument;
-        size_t length = strlen(fake_kernel.drm_driver);
-        if (version->name)
-            memcpy(version->name, fake_kernel.drm_driver,
-                   length < version->name_len ? length : version->name_len);
-        version->name_len = length;
-        version->date_len = 0;
-        version->desc_len = 0;
+        put_text(version->name, &version->name_len, fake_kernel.drm_driver);
+        put_text(version->date, &version->date_len, "20260101");
+        put_text(version->desc, &version->desc_len, "fake");
         return 0;
     }
     if (request == DRM_IOCTL_PRIME_FD_TO_HANDLE && fake_kernel.drm_imports) {

@@ -16,6 +16,7 @@ int main(void)
         kvm_suite,
         elf_loader_suite,
         serial_suite,
+        cpuid_suite,
         vm_suite,
         guest_streams_suite,
         virtqueue_suite,
@@ -26,6 +27,12 @@ int main(void)
         memattr_suite,
         platform_suite,
         s2_observer_suite,
+        backing_suite,
+        cache_mode_suite,
+        hostmem_suite,
+        resource_suite,
+        fence_suite,
+        context_suite,
     };
 
     SRunner *runner = srunner_create(NULL);

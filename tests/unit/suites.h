@@ -12,6 +12,7 @@ Suite *bus_suite(void);
 Suite *kvm_suite(void);
 Suite *elf_loader_suite(void);
 Suite *serial_suite(void);
+Suite *cpuid_suite(void);
 Suite *vm_suite(void);
 Suite *guest_streams_suite(void);
 Suite *virtio_device_suite(void);
@@ -22,5 +23,11 @@ Suite *virtqueue_hostile_suite(void);
 Suite *memattr_suite(void);
 Suite *platform_suite(void);
 Suite *s2_observer_suite(void);
+Suite *backing_suite(void);
+Suite *cache_mode_suite(void);
+Suite *hostmem_suite(void);
+Suite *resource_suite(void);
+Suite *fence_suite(void);
+Suite *context_suite(void);
 
 #endif

@@ -34,7 +34,7 @@ static bool queue_kicked(void *context, unsigned index)
     struct virtqueue_chain chain;
     struct error error;
     BUG_ON(!pthread_equal(pthread_self(), toy->thread));
-    atomic_fetch_add(&toy->kicks, 1);
+    atomic_fetch_add(&toy->kicks[index], 1);
 
     for (unsigned i = 0; i < TOY_TURN; i++) {
         enum virtqueue_result result = virtqueue_pop(queue, &chain, &error);
@@ -192,16 +192,20 @@ void toy_drive(struct toy *toy)
     ck_assert_uint_eq(virtio_device_read_status(&toy->device), RUNNING);
 }
 
-void toy_add(struct toy *toy, unsigned index, const char *text)
+gpa_t toy_add(struct toy *toy, unsigned index, const char *text)
 {
+    struct virtqueue_mock *mock = &toy->mocks[index];
     struct error error;
     uint32_t size = (uint32_t)strlen(text);
+    /* Chains in flight do not share their buffers. */
+    uint64_t data = DATA + index * 0x10000u + mock->next_descriptor * 0x100u;
     const struct virtqueue_mock_segment segments[] = {
-        {gpa(DATA + index * 0x1000), size, false},
-        {gpa(DATA + index * 0x1000 + 0x800), size, true},
+        {gpa(data), size, false},
+        {gpa(data + 0x80), size, true},
     };
     ck_assert(guest_memory_write(&toy->memory, segments[0].address, text, size, &error));
-    virtqueue_mock_add(&toy->mocks[index], segments, 2);
+    virtqueue_mock_add(mock, segments, 2);
+    return segments[1].address;
 }
 
 void toy_kick(struct toy *toy, unsigned index)
@@ -231,13 +235,13 @@ void toy_check_echo(struct toy *toy, const char *text)
     struct error error;
     uint16_t head;
     uint32_t length;
-    toy_add(toy, 0, text);
+    gpa_t room = toy_add(toy, 0, text);
     virtqueue_mock_set_used_event(mock, mock->next_used);
     toy_publish(toy, 0);
     toy_wait_for_interrupt(toy, VIRTIO_MMIO_INT_VRING);
     ck_assert(virtqueue_mock_take_used(mock, &head, &length));
     ck_assert_uint_eq(length, strlen(text));
-    ck_assert(guest_memory_read(&toy->memory, gpa(DATA + 0x800), answer, length, &error));
+    ck_assert(guest_memory_read(&toy->memory, room, answer, length, &error));
     ck_assert_str_eq(answer, text);
 }
 

@@ -60,7 +60,8 @@ struct toy {
     pthread_t thread;
     atomic_bool keeps; /* a chain of queue 1 was taken: `kept` */
     uint16_t kept;
-    atomic_uint starts, kicks, stops, resets, returns, ends;
+    atomic_uint starts, stops, resets, returns, ends;
+    atomic_uint kicks[2];
     atomic_uint_least64_t features;
 };
 
@@ -80,9 +81,9 @@ void toy_drive(struct toy *toy);
 void toy_make_queue_ready(struct toy *toy, unsigned index);
 bool toy_queue_is_ready(struct toy *toy, unsigned index);
 
-/* Adds a chain with this text and room for the answer; publishes, and notifies if the device
- * wants to know; notifies in any case. */
-void toy_add(struct toy *toy, unsigned index, const char *text);
+/* Adds a chain with this text and room for the answer, whose address is returned; publishes,
+ * and notifies if the device wants to know; notifies in any case. */
+gpa_t toy_add(struct toy *toy, unsigned index, const char *text);
 void toy_publish(struct toy *toy, unsigned index);
 void toy_kick(struct toy *toy, unsigned index);
 

@@ -1,0 +1,255 @@
+/* SPDX-License-Identifier: MIT */
+#include <check.h>
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "devices/gpu/cache_mode.h"
+#include "devices/gpu/dma_buf_info.h"
+#include "tests/unit/fake_kernel.h"
+#include "tests/unit/fake_renderer.h"
+#include "tests/unit/suites.h"
+
+#define ID 3u
+
+/* What each source says. */
+enum kernel_says { K_NONE, K_WC, K_CACHED, K_BAD_VALUE, K_BROKEN };
+enum driver_says { D_NO_NODE, D_NOT_DRM, D_FOREIGN, D_CANNOT_IMPORT, D_VGEM, D_OTHER };
+enum renderer_says { R_NONE = -1 }; /* or the number that it gives */
+
+#define K CACHE_MODE_KERNEL
+#define D CACHE_MODE_DRIVER
+#define E CACHE_MODE_EXPORTER
+#define R CACHE_MODE_RENDERER
+
+#define NOBODY (-1)
+#define ANY    MEMATTR_WB /* when nobody decides */
+
+// clang-format off
+static const struct {
+    enum backing_kind kind;
+    enum kernel_says kernel;
+    enum driver_says driver;
+    const char *exporter;
+    int renderer;
+    bool permissive;
+    int decider;
+    enum memattr_type host;
+    bool disagreement;
+} rows[] = {
+    /* One source at a time. */
+    {BACKING_DMABUF, K_WC,     D_NO_NODE, "drm",     R_NONE, false, K, MEMATTR_WC, false},
+    {BACKING_DMABUF, K_CACHED, D_NO_NODE, "drm",     R_NONE, false, K, MEMATTR_WB, false},
+    {BACKING_DMABUF, K_NONE,   D_VGEM,    "drm",     R_NONE, false, D, MEMATTR_WC, false},
+    {BACKING_DMABUF, K_NONE,   D_NO_NODE, "udmabuf", R_NONE, false, E, MEMATTR_WB, false},
+    {BACKING_DMABUF, K_NONE,   D_NO_NODE, "system",  R_NONE, false, E, MEMATTR_WB, false},
+    {BACKING_SHM,    K_NONE,   D_NO_NODE, "shmem",   R_NONE, false, E, MEMATTR_WB, false},
+    {BACKING_DMABUF, K_NONE,   D_NO_NODE, "drm",     1,      true,  R, MEMATTR_WB, false},
+    {BACKING_DMABUF, K_NONE,   D_NO_NODE, "drm",     2,      true,  R, MEMATTR_UC_MINUS, false},
+    {BACKING_DMABUF, K_NONE,   D_NO_NODE, "drm",     3,      true,  R, MEMATTR_WC, false},
+
+    /* A source that is not sure is not believed, but for the permissive. */
+    {BACKING_DMABUF,  K_NONE, D_NO_NODE, "drm",      1,      false, NOBODY, ANY, false},
+    {BACKING_POINTER, K_NONE, D_NO_NODE, "renderer", 1,      false, NOBODY, ANY, false},
+    {BACKING_POINTER, K_NONE, D_NO_NODE, "renderer", 1,      true,  R, MEMATTR_WB, false},
+    {BACKING_DMABUF,  K_NONE, D_NO_NODE, "drm",      R_NONE, true,  NOBODY, ANY, false},
+    {BACKING_DMABUF,  K_NONE, D_NO_NODE, "drm",      0,      true,  NOBODY, ANY, false},
+    {BACKING_DMABUF,  K_NONE, D_NO_NODE, "drm",      4,      true,  NOBODY, ANY, false},
+    {BACKING_DMABUF,  K_NONE, D_NO_NODE, "drm",      0x7fffffff, true, NOBODY, ANY, false},
+
+    /* The order, strict and permissive alike. */
+    {BACKING_DMABUF, K_WC,     D_VGEM,    "udmabuf", 1,      false, K, MEMATTR_WC, true},
+    {BACKING_DMABUF, K_CACHED, D_VGEM,    "drm",     3,      true,  K, MEMATTR_WB, true},
+    {BACKING_DMABUF, K_NONE,   D_VGEM,    "udmabuf", 1,      false, D, MEMATTR_WC, true},
+    {BACKING_DMABUF, K_NONE,   D_NO_NODE, "udmabuf", 3,      false, E, MEMATTR_WB, true},
+    {BACKING_DMABUF, K_NONE,   D_NO_NODE, "udmabuf", 3,      true,  E, MEMATTR_WB, true},
+    {BACKING_DMABUF, K_NONE,   D_NO_NODE, "udmabuf", 1,      false, E, MEMATTR_WB, false},
+    {BACKING_DMABUF, K_WC,     D_VGEM,    "drm",     3,      false, K, MEMATTR_WC, false},
+    {BACKING_DMABUF, K_WC,     D_VGEM,    "drm",     1,      false, K, MEMATTR_WC, true},
+
+    /* Answers that are none. */
+    {BACKING_DMABUF, K_BAD_VALUE, D_NO_NODE, "udmabuf", R_NONE, false, E, MEMATTR_WB, false},
+    {BACKING_DMABUF, K_BROKEN,    D_NO_NODE, "drm",     R_NONE, false, NOBODY, ANY, false},
+    {BACKING_DMABUF, K_NONE, D_NOT_DRM,       "drm", R_NONE, false, NOBODY, ANY, false},
+    {BACKING_DMABUF, K_NONE, D_FOREIGN,       "drm", R_NONE, false, NOBODY, ANY, false},
+    {BACKING_DMABUF, K_NONE, D_CANNOT_IMPORT, "drm", R_NONE, false, NOBODY, ANY, false},
+    {BACKING_DMABUF, K_NONE, D_OTHER,         "drm", R_NONE, false, NOBODY, ANY, false},
+    /* Kernel and driver are about dma-bufs only. */
+    {BACKING_SHM,     K_WC, D_VGEM, "shmem",    R_NONE, false, E, MEMATTR_WB, false},
+    {BACKING_POINTER, K_WC, D_VGEM, "renderer", R_NONE, true,  NOBODY, ANY, false},
+    /* A name has to be the whole name. */
+    {BACKING_DMABUF, K_NONE, D_NO_NODE, "system-uncached", R_NONE, false, NOBODY, ANY, false},
+    {BACKING_DMABUF, K_NONE, D_NO_NODE, "",                R_NONE, false, NOBODY, ANY, false},
+};
+// clang-format on
+
+static struct fake_renderer fake;
+static struct renderer renderer;
+static struct backing backing;
+
+static void set_up(void)
+{
+    struct error error;
+    fake_renderer_init(&fake);
+    renderer = fake_renderer_interface(&fake);
+    fake.contexts = 2;
+    const struct renderer_blob blob = {
+        .resource_id = ID, .context_id = 1, .size = 4096};
+    ck_assert(renderer.ops->blob_create(renderer.context, &blob, &error));
+    backing = (struct backing){.fd = fake_kernel_dma_buf(4096), .size = 4096};
+}
+
+static void set_kernel(enum kernel_says says)
+{
+    fake_kernel.info_error = says == K_NONE ? ENOTTY : says == K_BROKEN ? EIO : 0;
+    fake_kernel.info_value = says == K_WC       ? DMA_BUF_VM_PROT_WC
+                             : says == K_CACHED ? DMA_BUF_VM_PROT_CACHED
+                                                : 77;
+}
+
+static const char *set_driver(enum driver_says says)
+{
+    fake_kernel.drm_driver = says == D_NO_NODE || says == D_NOT_DRM ? NULL
+                             : says == D_OTHER                      ? "i915"
+                                                                    : "vgem";
+    fake_kernel.drm_imports = says != D_CANNOT_IMPORT;
+    fake_kernel.drm_owns = says == D_VGEM || says == D_OTHER;
+    return says == D_NO_NODE ? NULL : "/dev/null";
+}
+
+static void set_renderer(int says)
+{
+    struct fake_blob *blob = fake_renderer_blob(&fake, ID);
+    blob->plan.has_map_info = says != R_NONE;
+    blob->plan.map_info = (uint32_t)says;
+}
+
+static struct cache_mode_report ask(int row)
+{
+    struct cache_mode_report report;
+    backing.kind = rows[row].kind;
+    snprintf(backing.exporter, sizeof backing.exporter, "%s", rows[row].exporter);
+    set_kernel(rows[row].kernel);
+    set_renderer(rows[row].renderer);
+    const struct cache_mode_question question = {
+        .backing = &backing,
+        .renderer = &renderer,
+        .resource_id = ID,
+        .drm_node = set_driver(rows[row].driver),
+        .permissive = rows[row].permissive,
+    };
+    memset(&report, 0xaa, sizeof report);
+    cache_mode_query(&question, &report);
+    return report;
+}
+
+START_TEST(the_first_trusted_source_decides)
+{
+    unsigned fds = fake_kernel_open_fds();
+    struct cache_mode_report report = ask(_i);
+    ck_assert_int_eq(report.decided, rows[_i].decider != NOBODY);
+    if (report.decided) {
+        ck_assert_int_eq((int)report.decider, rows[_i].decider);
+        ck_assert_int_eq(report.buffer.host, rows[_i].host);
+        ck_assert(report.answers[report.decider].known);
+        ck_assert_int_eq(report.answers[report.decider].trusted, rows[_i].decider != R);
+    }
+    ck_assert_int_eq(report.disagreement, rows[_i].disagreement);
+    ck_assert_int_eq(report.buffer.page, MEMATTR_PAGE_RAM);
+    ck_assert(!report.buffer.may_change);
+    ck_assert(!report.buffer.needs_sync);
+    for (unsigned i = 0; i < CACHE_MODE_SOURCE_COUNT; i++) {
+        ck_assert_uint_gt(strlen(report.answers[i].detail), 0);
+        ck_assert_uint_lt(strlen(report.answers[i].detail),
+                          sizeof report.answers[i].detail);
+    }
+    /* The node and the imported buffer are given back. */
+    ck_assert_uint_eq(fake_kernel_open_fds(), fds);
+    ck_assert_uint_eq(fake_kernel.drm_handles, 0);
+}
+END_TEST
+
+/* Which row shows it, which source, and a part of its detail. */
+// clang-format off
+static const struct {
+    int row;
+    enum cache_mode_source source;
+    const char *text;
+} details[] = {
+    {0,  K, "DMA_BUF_IOCTL_INFO"},
+    {2,  K, "ENOTTY, not in this kernel"},
+    {2,  D, "vgem: vgem_drv.c"},
+    {3,  E, "udmabuf: drivers/dma-buf/udmabuf.c"},
+    {5,  K, "SHM: not a dma-buf"},
+    {7,  R, "get_map_info UNCACHED, a guess"},
+    {8,  E, "the name \"drm\" does not settle it"},
+    {12, R, "the renderer has no opinion"},
+    {13, R, "a value that is not defined"},
+    {15, R, "a value that is not defined"},
+    {24, K, "value 77 is not defined"},
+    {25, K, "DMA_BUF_IOCTL_INFO: Input/output error"},
+    {25, D, "no DRM node in use"},
+    {26, D, "/dev/null cannot be asked"},
+    {27, D, "not a buffer of vgem"},
+    {28, D, "not a buffer of vgem"},
+    {29, D, "driver i915 has no query that we know"},
+};
+// clang-format on
+
+START_TEST(each_answer_says_where_it_comes_from)
+{
+    struct cache_mode_report report = ask(details[_i].row);
+    const struct cache_mode_answer *answer = &report.answers[details[_i].source];
+    ck_assert_msg(strstr(answer->detail, details[_i].text) != NULL, "%s", answer->detail);
+}
+END_TEST
+
+START_TEST(a_node_that_cannot_be_opened_is_an_answer)
+{
+    struct cache_mode_report report;
+    const struct cache_mode_question question = {
+        .backing = &backing,
+        .renderer = &renderer,
+        .resource_id = ID,
+        .drm_node = "/nowhere/card9",
+    };
+    cache_mode_query(&question, &report);
+    ck_assert(!report.decided);
+    ck_assert_str_eq(report.answers[D].detail, "/nowhere/card9 cannot be asked");
+}
+END_TEST
+
+/* EXPORT_SYNC_FILE got the proposal's number 2; the sizes keep them apart. */
+START_TEST(the_ioctl_is_not_another_one)
+{
+    ck_assert_uint_eq(_IOC_NR(DMA_BUF_IOCTL_INFO),
+                      _IOC_NR(DMA_BUF_IOCTL_EXPORT_SYNC_FILE));
+    ck_assert_uint_ne(DMA_BUF_IOCTL_INFO, DMA_BUF_IOCTL_EXPORT_SYNC_FILE);
+    ck_assert_uint_eq(DMA_BUF_IOCTL_INFO, 0xc0106202u);
+}
+END_TEST
+
+START_TEST(names)
+{
+    static const char *const want[] = {"kernel", "driver", "exporter", "renderer"};
+    for (unsigned i = 0; i < CACHE_MODE_SOURCE_COUNT; i++)
+        ck_assert_str_eq(cache_mode_source_name((enum cache_mode_source)i), want[i]);
+}
+END_TEST
+
+Suite *cache_mode_suite(void)
+{
+    Suite *suite = suite_create("cache_mode");
+    TCase *test_case = tcase_create("cache_mode");
+    tcase_add_checked_fixture(test_case, set_up, NULL);
+    tcase_add_loop_test(test_case, the_first_trusted_source_decides, 0,
+                        (int)ARRAY_SIZE(rows));
+    tcase_add_loop_test(test_case, each_answer_says_where_it_comes_from, 0,
+                        (int)ARRAY_SIZE(details));
+    tcase_add_test(test_case, a_node_that_cannot_be_opened_is_an_answer);
+    tcase_add_test(test_case, the_ioctl_is_not_another_one);
+    tcase_add_test(test_case, names);
+    suite_add_tcase(suite, test_case);
+    return suite;
+}
