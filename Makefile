@@ -84,7 +84,7 @@ $(E2E): $(E2E_OBJECTS) $(LIB)
 $(GUEST): $(GUEST_OBJECTS) guest/arch/$(ARCH_DIR)/guest.ld
 	$(call say,LINK,$@)
 	$(Q)$(CC) -nostdlib -static -no-pie -Wl,--build-id=none -Wl,-z,noexecstack -Wl,--no-warn-rwx-segments \
-		-T guest/arch/$(ARCH_DIR)/guest.ld -o $@ $(GUEST_OBJECTS)
+		-T guest/arch/$(ARCH_DIR)/guest.ld $(if $(findstring clang,$(CC)),-Wno-unused-command-line-argument) -o $@ $(GUEST_OBJECTS)
 
 $(BUILD)/%.o: %.c
 	$(call say,CC,$<)
@@ -143,14 +143,20 @@ lint:
 	$(Q)shellcheck -x $(SHELL_FILES)
 	$(Q)cppcheck --quiet --error-exitcode=1 --inline-suppr --std=c11 -I. \
 		--enable=warning,performance,portability --suppress=missingIncludeSystem \
-		--suppress=unknownMacro vmm virtio devices firmware guest
+		--suppress=unknownMacro --suppress=comparePointers:guest/* vmm virtio devices firmware guest
 	+$(Q)$(MAKE) --no-print-directory CC=clang tests
 	$(Q)tests/lint-tidy $(LIB_SOURCES) vmm/main.c
+	+$(Q)$(MAKE) --no-print-directory $(BUILD)/print-memattr
+	$(Q)$(BUILD)/print-memattr --check docs/memory-attributes.md
 	@echo 'lint: clean'
 
 .PHONY: format
 format:
 	$(Q)clang-format -i $(C_FILES)
+
+$(BENCH): $(BUILD)/tests/bench/bench_map.o $(LIB)
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
 
 $(BUILD)/print-memattr: $(BUILD)/tests/golden/print_memattr.o $(LIB)
 	$(call say,LINK,$@)

@@ -59,9 +59,11 @@ static void remove_stale_instances(const char *instances)
         return;
     const struct dirent *entry;
     while ((entry = readdir(folder)) != NULL) {
-        int pid;
-        if (sscanf(entry->d_name, "s2vmm-%d", &pid) == 1 &&
-            (pid == getpid() || (kill(pid, 0) != 0 && errno == ESRCH)))
+        static const char prefix[] = "s2vmm-";
+        if (strncmp(entry->d_name, prefix, sizeof prefix - 1) != 0)
+            continue;
+        pid_t pid = (pid_t)strtol(entry->d_name + sizeof prefix - 1, NULL, 10);
+        if (pid > 0 && (pid == getpid() || (kill(pid, 0) != 0 && errno == ESRCH)))
             unlinkat(dirfd(folder), entry->d_name, AT_REMOVEDIR);
     }
     closedir(folder);

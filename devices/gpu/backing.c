@@ -24,8 +24,7 @@ bool backing_is_dmabuf(int fd)
 static bool is_shmem(int fd)
 {
     struct statfs file_system;
-    return fstatfs(fd, &file_system) == 0 &&
-           file_system.f_type == TMPFS_MAGIC;
+    return fstatfs(fd, &file_system) == 0 && file_system.f_type == TMPFS_MAGIC;
 }
 
 /* The exporter's name is a line of the kernel in /proc/self/fdinfo. */

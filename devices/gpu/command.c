@@ -95,7 +95,7 @@ static bool context_create(struct gpu *gpu, struct call *call, struct error *err
     /* The name goes to logs: nothing but printable characters. */
     for (uint32_t i = 0; i < create->nlen; i++) {
         char c = create->debug_name[i];
-        name[i] = c >= ' ' && c <= '~' ? c : '?';
+        name[i] = (char)(c >= ' ' && c <= '~' ? c : '?');
     }
     /* The field is reserved unless CONTEXT_INIT was negotiated. */
     uint32_t context_init = 0;

@@ -26,7 +26,7 @@
 
 #define GPU_CONTEXTS_MAX 64u
 #define GPU_REQUEST_MAX  MIB /* bytes of one command, SUBMIT_3D's stream included */
-#define GPU_RESPONSE_MAX (16u * 1024u) /* the largest is a capset */
+#define GPU_RESPONSE_MAX (16 * KIB) /* the largest is a capset */
 
 struct renderer_virgl;
 

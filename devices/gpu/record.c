@@ -171,7 +171,8 @@ void recorder_unmapped(struct recorder *recorder, const struct hostmem_mapping *
                        uint64_t size)
 {
     if (recorder->observer)
-        s2_observer_forget(recorder->observer, (struct gpa_range){mapping->address, size});
+        s2_observer_forget(recorder->observer,
+                           (struct gpa_range){mapping->address, size});
 }
 
 void recorder_refused(struct recorder *recorder, const struct resource *resource,

@@ -11,26 +11,25 @@
 #include "devices/gpu/witness_abi.h"
 
 /* A mapping made for one look, so that what is seen is what any other process of the host
- * would see; for memory that only the renderer can map, its mapping has to do. */
-struct view {
-    uint8_t *host;
-    bool own;
-};
-
-static bool open_view(const struct backing *backing, struct view *view,
-                      struct error *error)
+ * would see; for memory that only the renderer can map, its mapping has to do. NULL when it
+ * cannot be had. */
+static uint8_t *open_view(const struct backing *backing, struct error *error)
 {
-    if (backing->kind == BACKING_POINTER) {
-        *view = (struct view){.host = backing->host};
-        return true;
-    }
+    if (backing->kind == BACKING_POINTER)
+        return backing->host;
     void *host =
         mmap(NULL, backing->size, PROT_READ | PROT_WRITE, MAP_SHARED, backing->fd, 0);
-    if (host == MAP_FAILED)
-        return error_set(error, ERROR_HOST_BUFFER, "mmap of %llu bytes: %s",
-                         (unsigned long long)backing->size, strerror(errno));
-    *view = (struct view){.host = host, .own = true};
-    return true;
+    if (host != MAP_FAILED)
+        return host;
+    error_set(error, ERROR_HOST_BUFFER, "mmap of %llu bytes: %s",
+              (unsigned long long)backing->size, strerror(errno));
+    return NULL;
+}
+
+static void close_view(const struct backing *backing, uint8_t *view)
+{
+    if (backing->kind != BACKING_POINTER)
+        munmap(view, backing->size);
 }
 
 /* The rule for CPU access to a dma-buf (linux/dma-buf.h). Nothing happens for those that
@@ -67,12 +66,12 @@ static uint32_t look(struct witness *witness, const struct resource *resource,
 {
     const struct backing *backing = &resource->backing;
     struct error error;
-    struct view view = {0};
     uint64_t end;
     if (!u64_add(request->offset, request->length, &end) || end > backing->size ||
         request->offset % 8 != 0 || request->length % 8 != 0)
         return WITNESS_BAD_REQUEST;
-    if (!open_view(backing, &view, &error)) {
+    uint8_t *view = open_view(backing, &error);
+    if (!view) {
         trace_warning(witness->gpu->trace, "witness", "blob %u: %s", resource->id,
                       error.text);
         return WITNESS_NO_BLOB;
@@ -81,13 +80,12 @@ static uint32_t look(struct witness *witness, const struct resource *resource,
     uint64_t direction = writes ? DMA_BUF_SYNC_WRITE : DMA_BUF_SYNC_READ;
     sync_view(backing, DMA_BUF_SYNC_START | direction);
     if (writes)
-        write_pattern(view.host + request->offset, request->length / 8, request->seed);
+        write_pattern(view + request->offset, request->length / 8, request->seed);
     else
-        request->result = count_differences(view.host + request->offset,
-                                            request->length / 8, request->seed);
+        request->result =
+            count_differences(view + request->offset, request->length / 8, request->seed);
     sync_view(backing, DMA_BUF_SYNC_END | direction);
-    if (view.own)
-        munmap(view.host, backing->size);
+    close_view(backing, view);
     return WITNESS_OK;
 }
 

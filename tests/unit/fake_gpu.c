@@ -15,6 +15,8 @@ static bool set_slot(void *context, uint32_t id, gpa_t address, uint64_t size, v
     if (size == 0) {
         if (fake->removal_fails)
             return error_set(error, ERROR_HOST_KVM, "removal fails");
+        /* The memory must outlive the slot. */
+        ck_assert_uint_eq(*(volatile uint8_t *)host, *(volatile uint8_t *)host);
         fake->slot_count--;
         return true;
     }

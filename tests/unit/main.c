@@ -33,6 +33,7 @@ int main(void)
         resource_suite,
         fence_suite,
         context_suite,
+        command_suite,
     };
 
     SRunner *runner = srunner_create(NULL);

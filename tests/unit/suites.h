@@ -29,5 +29,6 @@ Suite *hostmem_suite(void);
 Suite *resource_suite(void);
 Suite *fence_suite(void);
 Suite *context_suite(void);
+Suite *command_suite(void);
 
 #endif
