@@ -37,14 +37,12 @@ struct virtio_device_ops {
     /* DRIVER_OK was set; queues that are ready have been started. */
     void (*start)(void *context, uint64_t features);
     /* The driver notified this queue, or there may be more chains. Serve a bounded number
-     * of chains and return true if there are more: other events get their turn between.
-     */
+     * and return true if there are more: other events get their turn between. */
     bool (*queue_kicked)(void *context, unsigned index);
     /* The driver stopped this queue: forget the chains that were taken from it. May be
      * NULL when none is kept between two calls of queue_kicked(). */
     void (*queue_stopped)(void *context, unsigned index);
-    /* Back to the state before start(). No queue is ready any more; forget their chains.
-     */
+    /* Back to the state before start(). No queue is ready any more, forget the chains. */
     void (*reset)(void *context);
 };
 
@@ -117,8 +115,7 @@ struct virtio_device {
     atomic_bool quit;
 };
 
-/* Makes the eventfds and the initial state. ERROR_HOST_SYSTEM, and nothing is left over.
- */
+/* Makes the eventfds and the initial state. On ERROR_HOST_SYSTEM nothing is left over. */
 bool virtio_device_init(struct virtio_device *device, struct error *error);
 
 /* Stops the thread and closes the eventfds; a zeroed object is fine. */

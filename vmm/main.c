@@ -314,17 +314,40 @@ static void probe_renderer(struct platform *platform, const struct options *opti
     renderer_virgl_destroy(virgl);
 }
 
-static int probe(const struct options *options)
+/* The pre-flight table: which buffers can be mapped rightly on this host, and how. */
+static void add_advice(struct platform *platform)
 {
-    struct error error;
-    struct platform platform;
-    if (!platform_probe(&platform, NULL, &error))
-        return report(&error);
-    if (options->venus || options->virgl)
-        probe_renderer(&platform, options);
-    for (unsigned i = 0; i < platform.fact_count; i++) {
-        const struct platform_fact *fact = &platform.facts[i];
-        if (options->json) {
+    static const enum memattr_type hosts[] = {MEMATTR_WB, MEMATTR_WC, MEMATTR_UC};
+    for (unsigned page = 0; page < MEMATTR_PAGE_COUNT; page++) {
+        for (size_t i = 0; i < ARRAY_SIZE(hosts); i++) {
+            const struct memattr_buffer buffer = {.page = (enum memattr_page)page,
+                                                  .host = hosts[i]};
+            struct memattr_advice advice = memattr_advise(&platform->memattr, &buffer);
+            char name[32];
+            char value[64];
+            snprintf(name, sizeof name, "%s mapped %s", memattr_page_name(buffer.page),
+                     memattr_type_name(buffer.host));
+            snprintf(value, sizeof value, "%s %s",
+                     advice.refusal == MEMATTR_ACCEPTED ? "map_info" : "refused:",
+                     advice.refusal == MEMATTR_ACCEPTED
+                         ? memattr_map_info_name(advice.map_info)
+                         : memattr_refusal_name(advice.refusal));
+            platform_add_fact(platform, name, value, "the attribute model");
+        }
+    }
+}
+
+static void print_facts(const struct platform *platform, bool as_json)
+{
+    int width = 0;
+    for (unsigned i = 0; i < platform->fact_count; i++) {
+        int length = (int)strlen(platform->facts[i].value);
+        if (length > width && length <= 60) /* a longer one may stick out */
+            width = length;
+    }
+    for (unsigned i = 0; i < platform->fact_count; i++) {
+        const struct platform_fact *fact = &platform->facts[i];
+        if (as_json) {
             struct json json;
             json_begin(&json, stdout);
             json_string(&json, "name", fact->name);
@@ -332,9 +355,21 @@ static int probe(const struct options *options)
             json_string(&json, "where", fact->where);
             json_end(&json);
         } else {
-            printf("%-24s %-36s %s\n", fact->name, fact->value, fact->where);
+            printf("%-18s  %-*s  %s\n", fact->name, width, fact->value, fact->where);
         }
     }
+}
+
+static int probe(const struct options *options)
+{
+    struct error error;
+    struct platform platform;
+    if (!platform_probe(&platform, NULL, &error))
+        return report(&error);
+    add_advice(&platform);
+    if (options->venus || options->virgl)
+        probe_renderer(&platform, options);
+    print_facts(&platform, options->json);
     return STATUS_SUCCESS;
 }
 

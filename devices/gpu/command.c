@@ -64,11 +64,14 @@ static bool get_capset(struct gpu *gpu, struct call *call, struct error *error)
          i++) {
         if (capset.id != get->capset_id)
             continue;
-        if (get->capset_version > capset.version ||
-            capset.size > GPU_RESPONSE_MAX - sizeof call->response->header)
+        if (get->capset_version > capset.version)
             return error_set(error, ERROR_GUEST_PARAMETER,
                              "capset %u has version %u at most", capset.id,
                              capset.version);
+        if (capset.size > GPU_RESPONSE_MAX - sizeof call->response->header)
+            return error_set(error, ERROR_HOST_RENDERER,
+                             "capset %u has %u bytes, more than a response can hold",
+                             capset.id, capset.size);
         uint8_t *data = call->response->bytes + sizeof call->response->header;
         memset(data, 0, capset.size);
         gpu->renderer.ops->capset_fill(gpu->renderer.context, &capset,
@@ -147,12 +150,15 @@ static bool submit_3d(struct gpu *gpu, struct call *call, struct error *error)
         return error_set(error, ERROR_GUEST_PARAMETER,
                          "a stream of %u bytes, of which %u came with the command",
                          submit->size, available);
-    if (submit->size == 0 || submit->size % 4 != 0)
+    if (submit->size % 4 != 0)
         return error_set(error, ERROR_GUEST_PARAMETER,
-                         "a stream of %u bytes is not a positive multiple of 4",
-                         submit->size);
+                         "a stream of %u bytes is not a multiple of 4", submit->size);
     if (!gpu_context_check(gpu, submit->hdr.ctx_id, error))
         return false;
+    /* Venus sends no bytes when all that it wants is a fence, and Linux passes them on
+     * (drivers/gpu/drm/virtio/virtgpu_submit.c, virtio_gpu_submit()). */
+    if (submit->size == 0)
+        return true;
     return gpu->renderer.ops->submit(gpu->renderer.context, submit->hdr.ctx_id,
                                      submit + 1, submit->size, error);
 }

@@ -58,7 +58,7 @@ struct renderer_ops {
     void (*context_destroy)(void *renderer, uint32_t context_id);
     void (*attach)(void *renderer, uint32_t context_id, uint32_t resource_id);
     void (*detach)(void *renderer, uint32_t context_id, uint32_t resource_id);
-    /* size: bytes, a multiple of 4; the buffer may be changed. */
+    /* size: bytes, a multiple of 4, not 0; the buffer may be changed. */
     bool (*submit)(void *renderer, uint32_t context_id, void *commands, uint32_t size,
                    struct error *error);
     /* Asks for a call of the fence function when the timeline gets there; it may come

@@ -5,10 +5,12 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 #include <linux/dma-buf.h>
 
 #include "devices/gpu/witness_abi.h"
+#include "vmm/touch.h"
 
 /* A mapping made for one look, so that what is seen is what any other process of the host
  * would see; for memory that only the renderer can map, its mapping has to do. NULL when it
@@ -60,6 +62,14 @@ static uint64_t count_differences(const uint8_t *source, uint64_t words, uint64_
     return differences;
 }
 
+static uint32_t no_view(struct witness *witness, const struct resource *resource,
+                        const struct error *error)
+{
+    trace_warning(witness->gpu->trace, "witness", "blob %u: %s", resource->id,
+                  error->text);
+    return WITNESS_NO_BLOB;
+}
+
 /* WITNESS_WRITE and WITNESS_CHECK. */
 static uint32_t look(struct witness *witness, const struct resource *resource,
                      struct witness_request *request)
@@ -71,22 +81,23 @@ static uint32_t look(struct witness *witness, const struct resource *resource,
         request->offset % 8 != 0 || request->length % 8 != 0)
         return WITNESS_BAD_REQUEST;
     uint8_t *view = open_view(backing, &error);
-    if (!view) {
-        trace_warning(witness->gpu->trace, "witness", "blob %u: %s", resource->id,
-                      error.text);
-        return WITNESS_NO_BLOB;
-    }
+    if (!view)
+        return no_view(witness, resource, &error);
     bool writes = request->operation == WITNESS_WRITE;
     uint64_t direction = writes ? DMA_BUF_SYNC_WRITE : DMA_BUF_SYNC_READ;
+    uint64_t first = request->offset & ~((uint64_t)sysconf(_SC_PAGESIZE) - 1);
     sync_view(backing, DMA_BUF_SYNC_START | direction);
-    if (writes)
+    /* The buffer may have lost its pages since it was mapped, with its device: to access
+     * one would be a SIGBUS. */
+    bool present = touch_pages(view + first, end - first, &error);
+    if (present && writes)
         write_pattern(view + request->offset, request->length / 8, request->seed);
-    else
+    else if (present)
         request->result =
             count_differences(view + request->offset, request->length / 8, request->seed);
     sync_view(backing, DMA_BUF_SYNC_END | direction);
     close_view(backing, view);
-    return WITNESS_OK;
+    return present ? WITNESS_OK : no_view(witness, resource, &error);
 }
 
 static uint32_t observe(struct witness *witness, const struct resource *resource,

@@ -29,6 +29,9 @@ enum case_need {
     NEEDS_NO_KVM = 1 << 11, /* no /dev/kvm */
 };
 
+/* A case with one of these has a Vulkan driver loaded. */
+#define NEEDS_VULKAN (NEEDS_DMABUF | NEEDS_LIE | NEEDS_OPAQUE)
+
 struct e2e_case {
     const char *name;
     unsigned needs;

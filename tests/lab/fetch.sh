@@ -98,21 +98,26 @@ apt_lists() {
     [ -z "${3-}" ] || age=0
     exec {lock}>>"$cache/apt/$suite/lock"
     flock "$lock"
+    # what failed for one of this lab's jobs fails for the others, and has been said
+    [ "$(cat "$cache/apt/$suite/failed" 2>/dev/null)" != $$ ] || exit 125
     if [ ! -e "$stamp" ] || ! cmp -s "$stamp" "$cache/apt/$item.work/sources.list" ||
         [ -n "$(find "$stamp" -mmin "+$age")" ]; then
         note "$item: package lists of $suite"
-        APT_CONFIG=$cache/apt/$item.conf run_apt "$cache/apt/$item.log" apt-get update ||
+        APT_CONFIG=$cache/apt/$item.conf run_apt "$cache/apt/$item.log" apt-get update || {
+            echo $$ >"$cache/apt/$suite/failed"
             apt_failed "$cache/apt/$item.log" "$item"
+        }
         cp "$cache/apt/$item.work/sources.list" "$stamp"
     fi
     exec {lock}>&-
 }
 
-# run_apt LOG COMMAND...: in the background, so that a signal to the lab ends it at once
+# run_apt LOG COMMAND...: in the background, so that a signal to the lab ends it at once; in a session of its own, so
+# that a Ctrl-C comes to it only through the lab
 run_apt() {
     local log=$1 pid
     shift
-    LC_ALL=C "$@" >"$log" 2>&1 </dev/null &
+    LC_ALL=C setsid "$@" >"$log" 2>&1 </dev/null &
     pid=$!
     # shellcheck disable=SC2064 # this pid
     trap "kill $pid 2>/dev/null; exit 130" INT TERM HUP

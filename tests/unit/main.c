@@ -34,6 +34,8 @@ int main(void)
         fence_suite,
         context_suite,
         command_suite,
+        blob_suite,
+        witness_suite,
     };
 
     SRunner *runner = srunner_create(NULL);

@@ -30,5 +30,7 @@ Suite *resource_suite(void);
 Suite *fence_suite(void);
 Suite *context_suite(void);
 Suite *command_suite(void);
+Suite *blob_suite(void);
+Suite *witness_suite(void);
 
 #endif

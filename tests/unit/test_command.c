@@ -461,7 +461,7 @@ static const struct {
     {"", 0, ""},
     {"vkcube", 6, "vkcube"},
     {"vkcube", 3, "vkc"},
-    {"a\n\x1b[31m\x7f\xff", 8, "a??[31m??"},
+    {"a\n\x1b[31m\x7f\xff", 9, "a??[31m??"},
     {"with\0zero", 9, "with?zero"},
     {"0123456789012345678901234567890123456789012345678901234567890123", 64,
      "0123456789012345678901234567890123456789012345678901234567890123"},
@@ -504,7 +504,6 @@ START_TEST(a_stream_gets_to_the_renderer)
 }
 END_TEST
 
-/* Venus does this for a fence alone; Linux passes it on (virtio_gpu_submit()). */
 START_TEST(a_stream_of_nothing_is_a_fence)
 {
     union request request = SUBMIT(FAKE_CONTEXT, 0);

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* The registers and their rules, with no thread. */
 #include <check.h>
+#include <sys/resource.h>
+#include <unistd.h>
 
 #include "tests/unit/suites.h"
 #include "tests/unit/toy_device.h"
@@ -154,6 +156,30 @@ START_TEST(a_change_of_the_configuration_is_announced)
 }
 END_TEST
 
+/* _i: so many fds are still to be had; four are needed. */
+START_TEST(init_fails_without_fds_and_leaves_nothing)
+{
+    struct virtio_device other = {.name = "other", .queue_count = 2};
+    struct rlimit limit, before;
+    struct error error;
+    int first_free = dup(0);
+    close(first_free);
+    ck_assert_int_eq(getrlimit(RLIMIT_NOFILE, &before), 0);
+    limit = before;
+    limit.rlim_cur = (rlim_t)(first_free + _i);
+    ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &limit), 0);
+    bool ok = virtio_device_init(&other, &error);
+    ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &before), 0);
+    ck_assert_int_eq(ok, _i == 4);
+    virtio_device_finish(&other);
+    if (!ok)
+        ck_assert_int_eq(error.code, ERROR_HOST_SYSTEM);
+    int still_free = dup(0);
+    close(still_free);
+    ck_assert_int_eq(still_free, first_free);
+}
+END_TEST
+
 Suite *virtio_device_suite(void)
 {
     Suite *suite = suite_create("virtio_device");
@@ -166,6 +192,7 @@ Suite *virtio_device_suite(void)
     tcase_add_test(test_case, a_reset_clears_the_registers);
     tcase_add_test(test_case, a_queue_that_never_ran_stops_at_once);
     tcase_add_test(test_case, a_change_of_the_configuration_is_announced);
+    tcase_add_loop_test(test_case, init_fails_without_fds_and_leaves_nothing, 0, 5);
     suite_add_tcase(suite, test_case);
     return suite;
 }

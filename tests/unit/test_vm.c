@@ -21,6 +21,7 @@
 #include "tests/unit/suites.h"
 #include "vmm/arch/arch.h"
 #include "vmm/layout.h"
+#include "vmm/vcpu.h"
 
 /* Guest code: position-independent, copied to LAYOUT_IMAGE_START. */
 #define CODE(name, text)                                                                 \
@@ -269,6 +270,39 @@ START_TEST(stopping_has_no_race)
 }
 END_TEST
 
+static uint64_t read_nothing(void *device, uint64_t offset, unsigned size)
+{
+    (void)device, (void)offset, (void)size;
+    return 0;
+}
+
+/* Runs between two KVM_RUNs of the vCPU that it kicks: the signal is over before the second. */
+static void kick_this_vcpu(void *device, uint64_t offset, unsigned size, uint64_t value)
+{
+    struct vcpu *vcpu = device;
+    (void)offset, (void)size, (void)value;
+    struct timespec delay = {.tv_nsec = 1000000};
+    do
+        nanosleep(&delay, NULL);
+    while (!vcpu->thread_runs);
+    vcpu_kick(vcpu);
+}
+
+START_TEST(a_kick_between_two_runs_is_not_lost)
+{
+    static const struct bus_ops ops = {.read = read_nothing, .write = kick_this_vcpu};
+    START(machine, "vm/kick-between", small, empty_mmio);
+    struct error error;
+    ck_assert(bus_add(
+        &machine.vm.mmio,
+        (struct bus_entry){"kick", 0xd0200000, 16, &ops, &machine.vm.vcpus[0]}, &error));
+    machine_run(&machine, 1);
+    ck_assert_int_eq(machine.outcome.end,
+                     VM_END_SIGNAL); /* the verdict is never reached */
+    machine_finish(&machine);
+}
+END_TEST
+
 START_TEST(a_run_that_was_ended_before_it_began_ends_at_once)
 {
     START(machine, "vm/ended-before", small, spin);
@@ -428,6 +462,7 @@ Suite *vm_suite(void)
     tcase_add_test(test_case, a_triple_fault_is_a_crash);
     tcase_add_test(test_case, a_spinning_vcpu_is_stopped_by_the_time_limit);
     tcase_add_loop_test(test_case, stopping_has_no_race, 0, 30);
+    tcase_add_test(test_case, a_kick_between_two_runs_is_not_lost);
     tcase_add_test(test_case, a_run_that_was_ended_before_it_began_ends_at_once);
     tcase_add_test(test_case, memory_that_cannot_be_faulted_in_is_the_hosts_fault);
     tcase_add_test(test_case, the_guest_starts_the_other_processors);
