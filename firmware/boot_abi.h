@@ -35,8 +35,8 @@ struct boot_info {
     uint32_t version;
     uint32_t cpu_count;
     uint32_t device_count;
-    uint64_t low_ram_size;  /* bytes of RAM from GPA 0 (x86) */
-    uint64_t command_line;  /* GPA of a NUL-terminated string */
+    uint64_t low_ram_size; /* bytes of RAM from GPA 0 (x86) */
+    uint64_t command_line; /* GPA of a NUL-terminated string */
     struct boot_device devices[BOOT_DEVICES_MAX];
 };
 

@@ -44,8 +44,8 @@ bool guest_memory_view(const struct guest_memory *memory, gpa_t address, uint64_
 /* Copies guest bytes out or in. ERROR_GUEST_ADDRESS if the range is not RAM. */
 bool guest_memory_read(const struct guest_memory *memory, gpa_t address, void *buffer,
                        uint64_t length, struct error *error);
-bool guest_memory_write(const struct guest_memory *memory, gpa_t address, const void *buffer,
-                        uint64_t length, struct error *error);
+bool guest_memory_write(const struct guest_memory *memory, gpa_t address,
+                        const void *buffer, uint64_t length, struct error *error);
 
 /* Single 16-bit accesses with acquire and release order, for ring indices; the address must
  * be even. */

@@ -53,7 +53,7 @@ static const struct memattr_expected_leaf leaves[VARIANT_COUNT][MEMATTR_PAGE_COU
     },
     [NPT] = {
         [MEMATTR_PAGE_RAM]  = {{MEMATTR_WB, false}, MEMATTR_MEASURED,
-            "tests/e2e: wc-blob (leaf observer, kernels 6.12, 7.2); svm has no get_mt_mask: PWT=PCD=PAT=0"},
+            "tests/e2e: s2-of-wb-blob, s2-of-wc-blob (6.12, 7.2); svm has no get_mt_mask: PWT=PCD=PAT=0"},
         [MEMATTR_PAGE_MMIO] = {{MEMATTR_WB, false}, MEMATTR_READ,
             "svm has no get_mt_mask: PWT=PCD=PAT=0; measured with QEMU TCG, ivshmem BAR, kernels 6.1 to 7.2"},
     },

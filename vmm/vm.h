@@ -46,13 +46,13 @@ enum vm_end {
 
 struct vm_outcome {
     enum vm_end end;
-    uint32_t verdict; /* VM_END_VERDICT */
-    struct error error; /* not for VERDICT: what happened, with the vCPU and its address */
+    uint32_t verdict;   /* VM_END_VERDICT */
+    struct error error; /* not for VERDICT: what happened, on which vCPU, where */
 };
 
 struct vm_config {
-    uint64_t memory_size; /* bytes of RAM, page-aligned */
-    unsigned cpu_count;   /* 1 .. VM_CPUS_MAX */
+    uint64_t memory_size;  /* bytes of RAM, page-aligned */
+    unsigned cpu_count;    /* 1 .. VM_CPUS_MAX */
     bool honour_guest_pat; /* x86, Intel: lift KVM's "ignore guest PAT" quirk; see
                               kvm-semantics in docs/memory-attributes.md */
 };
@@ -89,7 +89,8 @@ bool vm_run(struct vm *vm, struct vm_entry entry, unsigned time_limit_seconds,
             struct vm_outcome *outcome, struct error *error);
 
 /* Ends the run; the first call wins. Any thread, also a vCPU's. error may be NULL. */
-void vm_end_with(struct vm *vm, enum vm_end end, uint32_t verdict, const struct error *error);
+void vm_end_with(struct vm *vm, enum vm_end end, uint32_t verdict,
+                 const struct error *error);
 
 /* First address above RAM and 4 GiB, aligned to `alignment`: room for a window. */
 gpa_t vm_free_address(const struct vm *vm, uint64_t alignment);

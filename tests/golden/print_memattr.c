@@ -17,8 +17,9 @@
 #include "vmm/memattr.h"
 #include "vmm/types.h"
 
-#define BEGIN_MARKER "<!-- begin: printed by tests/golden/print_memattr.c -->\n"
-#define END_MARKER   "<!-- end -->\n"
+#define FILE_SIZE_MAX (1024 * 1024)
+#define BEGIN_MARKER  "<!-- begin: printed by tests/golden/print_memattr.c -->\n"
+#define END_MARKER    "<!-- end -->\n"
 
 static const struct {
     const char *name;
@@ -229,10 +230,9 @@ static char *print_all(void)
 /* The whole file, or the end of the program; the caller frees. */
 static char *read_file(const char *path)
 {
+    char *text = calloc(1, FILE_SIZE_MAX + 1);
     FILE *file = fopen(path, "r");
-    char *text = NULL;
-    size_t size = 0;
-    if (!file || (getdelim(&text, &size, '\0', file) < 0)) {
+    if (!text || !file || fread(text, 1, FILE_SIZE_MAX, file) == 0 || !feof(file)) {
         fprintf(stderr, "print-memattr: cannot read %s: %s\n", path, strerror(errno));
         exit(2);
     }
@@ -257,8 +257,8 @@ static int check_or_update(const char *path, const char *tables, bool update)
         if (!update) {
             fprintf(stderr,
                     "print-memattr: %s differs from the tables in vmm/memattr.c: "
-                    "run print-memattr --update %s\n",
-                    path, path);
+                    "run `make docs`\n",
+                    path);
             status = 1;
         } else {
             FILE *file = fopen(path, "w");

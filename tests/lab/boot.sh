@@ -89,11 +89,15 @@ stop() {
 # why_no_status STATUS_OF_QEMU: L1 ended without the command's status
 why_no_status() {
     local reason
-    [ "$1" -lt 124 ] || [ "$1" -gt 137 ] || [ "$1" = 126 ] || [ "$1" = 127 ] || {
+    case $1 in
+    0) ;;
+    124 | 137)
         warn "timed out after $time_limit s (--timeout); console: $console"
-        exit 124
-    }
-    [ "$1" = 0 ] || die "QEMU failed with status $1: $(tail -n 1 "$run_dir/qemu"); console: $console"
+        exit 124 ;;
+    *)
+        reason=$(grep -v 'warning:' "$run_dir/qemu" | head -n 1)
+        die "QEMU failed with status $1: ${reason:-no message}; console: $console" ;;
+    esac
     reason=$(tr -d '\r' <"$console" | grep -m 1 -a -oE 'lab-init: .*|Kernel panic.*')
     die "L1 ended without a status: ${reason:-it was powered off or reset}; console: $console"
 }
@@ -101,7 +105,6 @@ why_no_status() {
 # boot COMMAND...: exits with the command's status
 boot() {
     local status relays begin=$EPOCHREALTIME
-    need qemu-system-x86_64:qemu-system-x86 timeout:coreutils
     check_modules "$modules"
     write_job "$@"
     mkfifo "$run_dir/out" "$run_dir/err"
@@ -126,7 +129,9 @@ boot() {
 # prepare_run: the run's folder, which ends with the lab
 prepare_run() {
     local old
-    run_dir=$repository/build/lab/${tree//\//_}-${kernel//\//_}-$$
+    local name=${tree%/}
+    name=${name##*/}-${kernel##*/}
+    run_dir=$repository/build/lab/${name// /_}-$$
     console=$run_dir.console
     mkdir -p "$run_dir" || die "cannot write to $repository/build/lab"
     trap stop EXIT

@@ -49,7 +49,6 @@ apt_failed() {
 # apt_root SUITE ITEM: writes the private configuration to $apt/ITEM.conf; the package lists belong to the suite
 apt_root() {
     local suite=$1 item=$2 lists=$cache/apt/$1 work=$cache/apt/$2.work release uri
-    need apt-get:apt dpkg-deb:dpkg flock:util-linux
     [ -r "$keyring" ] || die "$keyring not found; install with: apt-get install debian-archive-keyring"
     archives
     mkdir -p "$lists/lists/partial" "$work/archives/partial" "$work/etc/apt.conf.d" "$work/etc/preferences.d" ||

@@ -67,7 +67,6 @@ find_image() {
 # prepare_kernel NAME SUITE METAPACKAGE DIRECTORY
 prepare_kernel() {
     local name=$1 item=kernel-$1 suite=$2 directory=$4 unpacked=$4/unpacked image release file path begin
-    need cpio:cpio xz:xz-utils zstd:zstd
     apt_root "$suite" "$item"
     apt_lists "$suite" "$item"
     image=$(find_image "$name" "$3" "$item")

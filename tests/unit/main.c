@@ -36,6 +36,11 @@ int main(void)
         command_suite,
         blob_suite,
         witness_suite,
+        record_suite,
+        json_suite,
+        options_suite,
+        touch_suite,
+        trace_suite,
     };
 
     SRunner *runner = srunner_create(NULL);

@@ -32,5 +32,10 @@ Suite *context_suite(void);
 Suite *command_suite(void);
 Suite *blob_suite(void);
 Suite *witness_suite(void);
+Suite *record_suite(void);
+Suite *json_suite(void);
+Suite *options_suite(void);
+Suite *touch_suite(void);
+Suite *trace_suite(void);
 
 #endif

@@ -4,6 +4,7 @@
  * the parser of its command line. The expected streams were taken from a program that
  * virglrenderer 0.10.4, 1.1.0 and 1.3.0 accepted them from.
  */
+#define options_parse guest_options_parse /* the VMM has one, too */
 #include "guest/options.c"
 #include "guest/venus.c"
 #include "guest/virgl.c"

@@ -101,8 +101,8 @@ START_TEST(a_batch_is_served_in_turns)
 }
 END_TEST
 
-/* Both sides sleep as soon as they can, and are woken only when the event index says so. A
- * wish that is off by one, and both sleep for ever. */
+/* Both sides sleep as soon as they can, and are woken only when the event index says so.
+ * A wish that is off by one, and both sleep for ever. */
 START_TEST(no_notification_is_lost)
 {
     enum { CHAINS = 20000 };
@@ -134,8 +134,8 @@ START_TEST(no_notification_is_lost)
 }
 END_TEST
 
-/* A driver may fill its rings before DRIVER_OK, and a notification that comes too early is
- * not an excuse to touch them (virtio 1.2, 2.1.2). */
+/* A driver may fill its rings before DRIVER_OK, and a notification that comes too early
+ * is not an excuse to touch them (virtio 1.2, 2.1.2). */
 START_TEST(chains_of_an_early_driver_wait_for_driver_ok)
 {
     toy_run(&toy);

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A virtio device for the tests of the device core, with the driver that drives it. Queue 0
- * copies the readable part of each chain to its writable part; queue 1 keeps its last chain
- * until the watched `return_fd` is written, and then returns it even if it should not.
+ * A virtio device for the tests of the device core, with the driver that drives it. Queue
+ * 0 copies the readable part of each chain to its writable part; queue 1 keeps its last
+ * chain until the watched `return_fd` is written, and returns it even if it should not.
  *
  *   toy_init() -> toy_run() -> toy_drive() -> toy_check_echo() ... -> toy_finish()
  *
- * What goes wrong inside of the device is a BUG_ON, what the driver sees is an assertion of
- * Check.
+ * What goes wrong inside of the device is a BUG_ON, what the driver sees is an assertion
+ * of Check.
  */
 #ifndef S2VMM_TESTS_UNIT_TOY_DEVICE_H
 #define S2VMM_TESTS_UNIT_TOY_DEVICE_H
@@ -81,8 +81,8 @@ void toy_drive(struct toy *toy);
 void toy_make_queue_ready(struct toy *toy, unsigned index);
 bool toy_queue_is_ready(struct toy *toy, unsigned index);
 
-/* Adds a chain with this text and room for the answer, whose address is returned; publishes,
- * and notifies if the device wants to know; notifies in any case. */
+/* Adds a chain with this text and room for the answer, whose address is returned;
+ * publishes, and notifies if the device wants to know; notifies in any case. */
 gpa_t toy_add(struct toy *toy, unsigned index, const char *text);
 void toy_publish(struct toy *toy, unsigned index);
 void toy_kick(struct toy *toy, unsigned index);

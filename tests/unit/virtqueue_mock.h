@@ -51,7 +51,7 @@ struct virtqueue_mock_segment {
 void virtqueue_mock_init(struct virtqueue_mock *mock, const struct guest_memory *memory,
                          gpa_t base, uint16_t size, bool event_index);
 
-/* The device's side of this ring, before virtqueue_start(); indirect tables are allowed. */
+/* The device's side of this ring, before virtqueue_start(), with indirect tables. */
 struct virtqueue virtqueue_mock_queue(const struct virtqueue_mock *mock);
 
 /* Puts both sides of a started queue at one index, as if that many chains had passed. */
@@ -82,8 +82,8 @@ bool virtqueue_mock_publish(struct virtqueue_mock *mock);
 /* Publishes any available index. */
 void virtqueue_mock_set_available_index(struct virtqueue_mock *mock, uint16_t index);
 
-/* When the driver wants interrupts: the available ring's flags, or used_event. After setting
- * used_event, look at the used ring once more before waiting. */
+/* When the driver wants interrupts: the available ring's flags, or used_event. After
+ * setting used_event, look at the used ring once more before waiting. */
 void virtqueue_mock_set_flags(struct virtqueue_mock *mock, uint16_t flags);
 void virtqueue_mock_set_used_event(struct virtqueue_mock *mock, uint16_t index);
 

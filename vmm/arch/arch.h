@@ -13,7 +13,8 @@ extern const uint16_t arch_elf_machine;
 
 /* Where RAM of this size lies: fills in up to GUEST_MEMORY_REGIONS_MAX ranges and returns
  * their number. ERROR_CONFIG_USAGE (and 0) when the size is not possible, with the limits. */
-unsigned arch_ram_ranges(uint64_t memory_size, struct gpa_range *ranges, struct error *error);
+unsigned arch_ram_ranges(uint64_t memory_size, struct gpa_range *ranges,
+                         struct error *error);
 
 /* Capabilities, interrupt controller, and what must precede the first vCPU. */
 bool arch_vm_init(struct vm *vm, struct error *error);

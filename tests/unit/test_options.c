@@ -1,0 +1,274 @@
+/* SPDX-License-Identifier: MIT */
+#include <check.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "tests/unit/suites.h"
+#include "vmm/options.h"
+#include "vmm/types.h"
+
+static struct options options;
+static struct error error;
+
+/* Words are separated by one space; "''" is an empty one. */
+static bool parse(const char *line)
+{
+    static char words[512];
+    static char *argv[32];
+    int argc = 0;
+    snprintf(words, sizeof words, "%s", line);
+    for (char *word = strtok(words, " "); word; word = strtok(NULL, " "))
+        argv[argc++] = strcmp(word, "''") == 0 ? word + 2 : word;
+    argv[argc] = NULL;
+    memset(&options, 0xaa, sizeof options);
+    return options_parse(argc, argv, &options, &error);
+}
+
+static void parse_well(const char *line)
+{
+    ck_assert_msg(parse(line), "%s: %s", line, error.text);
+}
+
+START_TEST(without_options)
+{
+    parse_well("s2vmm run --guest g.elf");
+    ck_assert_int_eq(options.command, OPTIONS_RUN);
+    ck_assert_str_eq(options.guest, "g.elf");
+    ck_assert_str_eq(options.append, "");
+    ck_assert_uint_eq(options.memory_size, 64 * MIB);
+    ck_assert_uint_eq(options.cpu_count, 1);
+    ck_assert_uint_eq(options.timeout, 0);
+    ck_assert(options.venus);
+    ck_assert(!options.virgl);
+    ck_assert_ptr_null(options.drm_node);
+    ck_assert_uint_eq(options.window_size, 256 * MIB);
+    ck_assert(!options.permissive);
+    ck_assert_int_eq(options.force_map_info, MEMATTR_MAP_NONE);
+    ck_assert_int_eq(options.guest_pat, OPTIONS_GUEST_PAT_AUTO);
+    ck_assert(options.observe_s2);
+    ck_assert(!options.json);
+    ck_assert_ptr_null(options.records);
+    ck_assert(!options.trace);
+}
+END_TEST
+
+START_TEST(with_all_of_them)
+{
+    parse_well("s2vmm run --guest=g.elf --append scenario=hello --memory 1G --cpus 16 "
+               "--timeout 30 --gpu venus,virgl --drm-node /dev/dri/card0 --window 2M "
+               "--cache-mode-policy permissive --force-map-info wc "
+               "--honor-guest-pat on --observe-s2 off --json --records r.json --trace");
+    ck_assert_str_eq(options.append, "scenario=hello");
+    ck_assert_uint_eq(options.memory_size, GIB);
+    ck_assert_uint_eq(options.cpu_count, 16);
+    ck_assert_uint_eq(options.timeout, 30);
+    ck_assert(options.venus);
+    ck_assert(options.virgl);
+    ck_assert_str_eq(options.drm_node, "/dev/dri/card0");
+    ck_assert_uint_eq(options.window_size, 2 * MIB);
+    ck_assert(options.permissive);
+    ck_assert_int_eq(options.force_map_info, MEMATTR_MAP_WC);
+    ck_assert_int_eq(options.guest_pat, OPTIONS_GUEST_PAT_ON);
+    ck_assert(!options.observe_s2);
+    ck_assert(options.json);
+    ck_assert_str_eq(options.records, "r.json");
+    ck_assert(options.trace);
+}
+END_TEST
+
+static const struct {
+    const char *line;
+    enum options_command command;
+} commands[] = {
+    {"s2vmm run --guest g", OPTIONS_RUN},
+    {"s2vmm probe", OPTIONS_PROBE},
+    {"s2vmm probe --json --gpu virgl", OPTIONS_PROBE},
+    {"s2vmm --help", OPTIONS_HELP},
+    {"s2vmm run --help", OPTIONS_HELP},
+    {"s2vmm probe --help", OPTIONS_HELP},
+    {"s2vmm run --guest g --help --nonsense", OPTIONS_HELP},
+    {"s2vmm --version", OPTIONS_VERSION},
+    {"s2vmm run --version", OPTIONS_VERSION},
+};
+
+START_TEST(commands_are_found)
+{
+    parse_well(commands[_i].line);
+    ck_assert_int_eq(options.command, commands[_i].command);
+}
+END_TEST
+
+#define RUN "s2vmm run --guest g "
+
+static const struct {
+    const char *line;
+    uint64_t memory;
+} sizes[] = {
+    {RUN "--memory 16777216", 16 * MIB},
+    {RUN "--memory 16M", 16 * MIB},
+    {RUN "--memory 16384K", 16 * MIB},
+    {RUN "--memory 256G", 256 * GIB},
+    {RUN "--memory 17179869183G", 17179869183 * GIB},
+};
+
+START_TEST(sizes_have_suffixes)
+{
+    parse_well(sizes[_i].line);
+    ck_assert_uint_eq(options.memory_size, sizes[_i].memory);
+}
+END_TEST
+
+static const struct {
+    const char *line;
+    bool venus, virgl;
+} renderers[] = {
+    {RUN "--gpu none", false, false},       {RUN "--gpu venus", true, false},
+    {RUN "--gpu virgl", false, true},       {RUN "--gpu venus,virgl", true, true},
+    {RUN "--gpu virgl,venus", true, true},  {RUN "--gpu none --gpu virgl", false, true},
+};
+
+START_TEST(the_gpu_has_two_renderers)
+{
+    parse_well(renderers[_i].line);
+    ck_assert_int_eq(options.venus, renderers[_i].venus);
+    ck_assert_int_eq(options.virgl, renderers[_i].virgl);
+}
+END_TEST
+
+static const struct {
+    const char *line;
+    enum memattr_map_info want;
+} forced[] = {
+    {RUN "--force-map-info cached", MEMATTR_MAP_CACHED},
+    {RUN "--force-map-info uncached", MEMATTR_MAP_UNCACHED},
+    {RUN "--force-map-info wc", MEMATTR_MAP_WC},
+};
+
+START_TEST(map_info_can_be_forced)
+{
+    parse_well(forced[_i].line);
+    ck_assert_int_eq(options.force_map_info, forced[_i].want);
+}
+END_TEST
+
+// clang-format off
+static const struct {
+    const char *line;
+    const char *text; /* a part of the message */
+} bad[] = {
+    {"s2vmm", "what shall I do?"},
+    {"s2vmm fly", "no command \"fly\""},
+    {"s2vmm ''", "no command \"\""},
+    {"s2vmm -", "\"-\" is too much"},
+    {"s2vmm --json", "what shall I do?"},
+    {"s2vmm --guest g", "what shall I do?"},
+    {"s2vmm run", "run needs --guest FILE"},
+    {"s2vmm run --guest", "--guest needs a value"},
+    {"s2vmm run --fast", "--fast is not an option"},
+    {"s2vmm run -g", "-g is not an option"},
+    {"s2vmm run --guest g -xy", "-xy is not an option"},
+    {"s2vmm -xy", "-xy is not an option"},
+    {"s2vmm run --json=yes", "--json=yes"},
+    {RUN "more", "\"more\" is too much"},
+    {RUN "-- more", "\"more\" is too much"},
+
+    {RUN "--memory 0x1000", "--memory \"0x1000\""},
+    {RUN "--memory 1T", "--memory \"1T\": expected a size"},
+    {RUN "--memory 1MB", "--memory \"1MB\""},
+    {RUN "--memory M", "--memory \"M\""},
+    {RUN "--memory -1M", "--memory \"-1M\""},
+    {RUN "--memory=", "--memory \"\""},
+    {RUN "--memory 18446744073709551616", "--memory \"18446744073709551616\""},
+    {RUN "--memory 17179869184G", "--memory \"17179869184G\""},
+    {RUN "--memory 1.5G", "--memory \"1.5G\""},
+
+    {RUN "--cpus 0", "--cpus \"0\": expected a whole number from 1 to 16"},
+    {RUN "--cpus 17", "from 1 to 16"},
+    {RUN "--cpus -1", "--cpus \"-1\""},
+    {RUN "--cpus two", "--cpus \"two\""},
+    {RUN "--cpus 4294967297", "--cpus \"4294967297\""},
+    {RUN "--cpus 99999999999999999999", "--cpus \"99999999999999999999\""},
+    {RUN "--cpus=", "--cpus \"\""},
+    {RUN "--cpus 2x", "--cpus \"2x\""},
+    {RUN "--timeout 0", "--timeout \"0\""},
+    {RUN "--timeout 86401", "from 1 to 86400"},
+
+    {RUN "--gpu vulkan", "expected one of none, venus, virgl, venus,virgl, virgl,venus"},
+    {RUN "--drm-node /dev/dri/card0", "--drm-node is for virgl"},
+    {RUN "--gpu none --drm-node /dev/dri/card0", "--drm-node is for virgl"},
+    {RUN "--window 0", "--window: 0 bytes"},
+    {RUN "--window 3M", "expected a multiple of 2M"},
+    {RUN "--window 65G", "up to 64G"},
+    {RUN "--window big", "--window \"big\""},
+    {RUN "--cache-mode-policy lax", "--cache-mode-policy \"lax\": expected one of strict, permissive"},
+    {RUN "--force-map-info wt", "--force-map-info \"wt\": expected one of cached, uncached, wc"},
+    {RUN "--force-map-info=", "--force-map-info \"\": expected one of cached"},
+    {RUN "--honor-guest-pat yes", "expected one of auto, on, off"},
+    {RUN "--observe-s2 on", "expected one of auto, off"},
+};
+// clang-format on
+
+START_TEST(a_mistake_is_named)
+{
+    ck_assert_msg(!parse(bad[_i].line), "%s", bad[_i].line);
+    ck_assert_int_eq(error.code, ERROR_CONFIG_USAGE);
+    ck_assert_msg(strstr(error.text, bad[_i].text) != NULL, "%s: %s", bad[_i].line,
+                  error.text);
+}
+END_TEST
+
+/* strtoull() skips white space and takes a sign; a shell's quotes can bring one here. */
+START_TEST(a_number_begins_with_a_digit)
+{
+    static const char *const values[] = {" 2", "+2", " -2", "\t2"};
+    static const char *const names[] = {"--memory", "--cpus", "--timeout", "--window"};
+    for (size_t i = 0; i < ARRAY_SIZE(values); i++) {
+        char name[] = "s2vmm", run[] = "run", guest[] = "--guest=g";
+        char option[32], value[8];
+        snprintf(option, sizeof option, "%s", names[_i]);
+        snprintf(value, sizeof value, "%s", values[i]);
+        char *argv[] = {name, run, guest, option, value, NULL};
+        ck_assert_msg(!options_parse(5, argv, &options, &error), "%s '%s'", option,
+                      value);
+        ck_assert_int_eq(error.code, ERROR_CONFIG_USAGE);
+    }
+}
+END_TEST
+
+START_TEST(help_tells_all_options)
+{
+    static const char *const all[] = {
+        "--guest",  "--append",  "--memory",  "--cpus",   "--timeout",
+        "--gpu",    "--drm-node", "--window", "--cache-mode-policy",
+        "--force-map-info", "--honor-guest-pat", "--observe-s2", "--json",
+        "--records", "--trace",  "--help",    "--version", "run", "probe"};
+    char *text;
+    size_t size;
+    FILE *out = open_memstream(&text, &size);
+    options_print_help(out);
+    fclose(out);
+    for (size_t i = 0; i < ARRAY_SIZE(all); i++)
+        ck_assert_msg(strstr(text, all[i]) != NULL, "%s", all[i]);
+    for (const char *line = text; *line; line += strcspn(line, "\n") + 1)
+        ck_assert_msg(strcspn(line, "\n") <= 90, "%s", line);
+    free(text);
+}
+END_TEST
+
+Suite *options_suite(void)
+{
+    Suite *suite = suite_create("options");
+    TCase *test_case = tcase_create("options");
+    tcase_add_test(test_case, without_options);
+    tcase_add_test(test_case, with_all_of_them);
+    tcase_add_loop_test(test_case, commands_are_found, 0, (int)ARRAY_SIZE(commands));
+    tcase_add_loop_test(test_case, sizes_have_suffixes, 0, (int)ARRAY_SIZE(sizes));
+    tcase_add_loop_test(test_case, the_gpu_has_two_renderers, 0,
+                        (int)ARRAY_SIZE(renderers));
+    tcase_add_loop_test(test_case, map_info_can_be_forced, 0, (int)ARRAY_SIZE(forced));
+    tcase_add_loop_test(test_case, a_mistake_is_named, 0, (int)ARRAY_SIZE(bad));
+    tcase_add_loop_test(test_case, a_number_begins_with_a_digit, 0, 4);
+    tcase_add_test(test_case, help_tells_all_options);
+    suite_add_tcase(suite, test_case);
+    return suite;
+}
