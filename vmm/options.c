@@ -95,14 +95,19 @@ static const struct option long_options[] = {
 /* --- values
  * ------------------------------------------------------------------------------ */
 
+/* strtoull() would take white space and a sign, and make -1 a large number. */
+static bool begins_with_digit(const char *text)
+{
+    return text[0] >= '0' && text[0] <= '9';
+}
+
 static bool parse_number(const char *option, const char *text, uint64_t minimum,
                          uint64_t maximum, uint64_t *value, struct error *error)
 {
     char *end;
     errno = 0;
     unsigned long long number = strtoull(text, &end, 10);
-    if (errno || end == text || *end || text[0] == '-' || number < minimum ||
-        number > maximum)
+    if (errno || !begins_with_digit(text) || *end || number < minimum || number > maximum)
         return error_set(error, ERROR_CONFIG_USAGE,
                          "%s \"%s\": expected a whole number from %llu to %llu", option,
                          text, (unsigned long long)minimum, (unsigned long long)maximum);
@@ -117,7 +122,7 @@ static bool parse_size(const char *option, const char *text, uint64_t *size,
     char *end;
     errno = 0;
     unsigned long long number = strtoull(text, &end, 10);
-    bool good = !errno && end != text && text[0] != '-';
+    bool good = !errno && begins_with_digit(text);
     uint64_t unit = 1;
     const char *suffix = *end ? strchr(suffixes, *end) : NULL;
     if (suffix) {
@@ -165,7 +170,7 @@ static bool parse_option(int id, const char *value, struct options *options,
                          struct error *error)
 {
     static const char *const policies[] = {"strict", "permissive", NULL};
-    static const char *const map_infos[] = {"", "cached", "uncached", "wc", NULL};
+    static const char *const map_infos[] = {"cached", "uncached", "wc", NULL};
     static const char *const guest_pat[] = {"auto", "on", "off", NULL};
     static const char *const observe[] = {"auto", "off", NULL};
     uint64_t number = 0;
@@ -205,7 +210,7 @@ static bool parse_option(int id, const char *value, struct options *options,
         break;
     case OPTION_FORCE_MAP_INFO:
         good = parse_choice("--force-map-info", value, map_infos, &choice, error);
-        options->force_map_info = (enum memattr_map_info)choice;
+        options->force_map_info = (enum memattr_map_info)(MEMATTR_MAP_CACHED + choice);
         break;
     case OPTION_GUEST_PAT:
         good = parse_choice("--honor-guest-pat", value, guest_pat, &choice, error);
@@ -257,6 +262,22 @@ static bool check(const struct options *options, struct error *error)
     return true;
 }
 
+static bool no_command(struct error *error)
+{
+    return error_set(error, ERROR_CONFIG_USAGE,
+                     "what shall I do? `s2vmm run`, `s2vmm probe`, or `s2vmm --help`");
+}
+
+/* What getopt_long() did not like; of short options there are none. */
+static bool bad_option(int id, const char *word, struct error *error)
+{
+    const char letter[] = {'-', (char)optopt, '\0'};
+    bool is_letter = optopt > 0 && optopt < OPTION_GUEST;
+    return error_set(error, ERROR_CONFIG_USAGE, "%s %s; `s2vmm --help` lists them",
+                     is_letter ? letter : word,
+                     id == ':' ? "needs a value" : "is not an option");
+}
+
 bool options_parse(int argc, char **argv, struct options *options, struct error *error)
 {
     *options = (struct options){
@@ -269,9 +290,7 @@ bool options_parse(int argc, char **argv, struct options *options, struct error 
         .observe_s2 = true,
     };
     if (argc < 2)
-        return error_set(
-            error, ERROR_CONFIG_USAGE,
-            "what shall I do? `s2vmm run`, `s2vmm probe`, or `s2vmm --help`");
+        return no_command(error);
     if (strcmp(argv[1], "run") == 0)
         options->command = OPTIONS_RUN;
     else if (strcmp(argv[1], "probe") == 0)
@@ -285,9 +304,7 @@ bool options_parse(int argc, char **argv, struct options *options, struct error 
     int id;
     while ((id = getopt_long(argc, argv, ":", long_options, NULL)) != -1) {
         if (id == '?' || id == ':')
-            return error_set(error, ERROR_CONFIG_USAGE,
-                             "%s %s; `s2vmm --help` lists them", argv[optind - 1],
-                             id == ':' ? "needs a value" : "is not an option");
+            return bad_option(id, argv[optind - 1], error);
         if (!parse_option(id, optarg, options, error))
             return false;
         if (id == OPTION_HELP || id == OPTION_VERSION)
@@ -296,7 +313,8 @@ bool options_parse(int argc, char **argv, struct options *options, struct error 
     if (optind < argc)
         return error_set(error, ERROR_CONFIG_USAGE,
                          "\"%s\" is too much: options begin with --", argv[optind]);
-    return check(options, error);
+    /* --help and --version have returned already. */
+    return options->command == OPTIONS_HELP ? no_command(error) : check(options, error);
 }
 
 void options_print_help(FILE *out)

@@ -57,6 +57,7 @@ static void know(struct cache_mode_answer *answer, const struct fixed_attribute 
     answer->known = true;
     answer->trusted = true;
     answer->type = fixed->type;
+    answer->said = memattr_type_name(fixed->type);
     snprintf(answer->detail, sizeof answer->detail, "%s: %s", fixed->name, fixed->why);
 }
 
@@ -83,7 +84,9 @@ static void ask_kernel(const struct cache_mode_question *question,
     }
     answer->known = true;
     answer->trusted = true;
-    answer->type = info.value == DMA_BUF_VM_PROT_CACHED ? MEMATTR_WB : MEMATTR_WC;
+    bool cached = info.value == DMA_BUF_VM_PROT_CACHED;
+    answer->type = cached ? MEMATTR_WB : MEMATTR_WC;
+    answer->said = cached ? "CACHED" : "WC";
     snprintf(answer->detail, sizeof answer->detail, "DMA_BUF_IOCTL_INFO");
 }
 
@@ -101,8 +104,9 @@ static bool is_own_buffer(int node, int dma_buf)
     return own;
 }
 
+/* Also notes the driver, if the buffer is its own. */
 static void ask_driver(const struct cache_mode_question *question,
-                       struct cache_mode_answer *answer)
+                       struct cache_mode_answer *answer, char *driver, size_t driver_size)
 {
     if (question->backing->kind != BACKING_DMABUF || !question->drm_node) {
         unknown(answer, "no DRM node in use");
@@ -115,6 +119,7 @@ static void ask_driver(const struct cache_mode_question *question,
     } else if (!is_own_buffer(node, question->backing->fd)) {
         unknown(answer, "not a buffer of %s", version->name);
     } else {
+        snprintf(driver, driver_size, "%s", version->name);
         const struct fixed_attribute *fixed =
             find(drivers, ARRAY_SIZE(drivers), version->name);
         if (fixed)
@@ -155,8 +160,9 @@ static void ask_renderer(const struct cache_mode_question *question,
     }
     answer->known = true;
     answer->type = memattr_s1_of_map_info((enum memattr_map_info)map_info);
+    answer->said = memattr_map_info_name((enum memattr_map_info)map_info);
     snprintf(answer->detail, sizeof answer->detail, "get_map_info %s, a guess",
-             memattr_map_info_name((enum memattr_map_info)map_info));
+             answer->said);
 }
 
 /* --- the decision
@@ -174,7 +180,8 @@ void cache_mode_query(const struct cache_mode_question *question,
     *report = (struct cache_mode_report){0};
     struct cache_mode_answer *answers = report->answers;
     ask_kernel(question, &answers[CACHE_MODE_KERNEL]);
-    ask_driver(question, &answers[CACHE_MODE_DRIVER]);
+    ask_driver(question, &answers[CACHE_MODE_DRIVER], report->driver,
+               sizeof report->driver);
     ask_exporter(question, &answers[CACHE_MODE_EXPORTER]);
     ask_renderer(question, &answers[CACHE_MODE_RENDERER]);
 

@@ -33,6 +33,7 @@ struct cache_mode_answer {
     bool known;
     bool trusted;
     enum memattr_type type; /* valid when known */
+    const char *said;       /* valid when known: the answer in the source's own word */
     char detail[80];        /* where it comes from, or why there is none */
 };
 
@@ -41,8 +42,8 @@ struct cache_mode_report {
     bool decided;
     enum cache_mode_source decider; /* valid when decided */
     bool disagreement;              /* two known answers differ */
-    struct memattr_buffer
-        buffer; /* for memattr; the host attribute is valid when decided */
+    struct memattr_buffer buffer;   /* its host attribute is valid when decided */
+    char driver[32]; /* the DRM driver that proved to be the exporter, or "" */
 };
 
 struct cache_mode_question {

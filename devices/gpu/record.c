@@ -27,9 +27,17 @@ static const char *yes_no(bool value)
     return value ? "yes" : "no";
 }
 
-static const char *known_type(const struct cache_mode_answer *answer)
+static const char *said(const struct cache_mode_answer *answer)
 {
-    return answer->known ? memattr_type_name(answer->type) : NULL;
+    return answer->known ? answer->said : NULL;
+}
+
+/* fdinfo says "drm" for every DRM driver that leaves the export to the core; the driver that
+ * proved to have made the buffer says more. */
+static const char *exporter(const struct record *record)
+{
+    return record->report->driver[0] ? record->report->driver
+                                     : record->resource->backing.exporter;
 }
 
 static void write_json(const struct recorder *recorder, FILE *out,
@@ -41,15 +49,15 @@ static void write_json(const struct recorder *recorder, FILE *out,
     struct json json;
     json_begin(&json, out);
     json_number(&json, "resource", resource->id);
-    json_string(&json, "exporter", resource->backing.exporter);
+    json_string(&json, "exporter", exporter(record));
+    json_string(&json, "exp_name", resource->backing.exporter);
     json_string(&json, "fd_type", backing_kind_name(resource->backing.kind));
     json_number(&json, "size", resource->size);
-    /* What each source answers; "exporter" above is the name itself. */
-    json_string(&json, "kernel", known_type(&report->answers[CACHE_MODE_KERNEL]));
-    json_string(&json, "driver", known_type(&report->answers[CACHE_MODE_DRIVER]));
-    json_string(&json, "exporter_name",
-                known_type(&report->answers[CACHE_MODE_EXPORTER]));
-    json_string(&json, "renderer", known_type(&report->answers[CACHE_MODE_RENDERER]));
+    /* What each source answers; "exp_name" above is the name itself. */
+    json_string(&json, "kernel", said(&report->answers[CACHE_MODE_KERNEL]));
+    json_string(&json, "driver", said(&report->answers[CACHE_MODE_DRIVER]));
+    json_string(&json, "exporter_name", said(&report->answers[CACHE_MODE_EXPORTER]));
+    json_string(&json, "renderer", said(&report->answers[CACHE_MODE_RENDERER]));
     json_open(&json, "answers");
     for (unsigned i = 0; i < CACHE_MODE_SOURCE_COUNT; i++)
         json_string(&json, cache_mode_source_name((enum cache_mode_source)i),
@@ -89,11 +97,11 @@ static void write_text(FILE *out, const struct record *record)
 
     fprintf(out, "blob %u: %llu bytes, %s from %s\n", resource->id,
             (unsigned long long)resource->size, backing_kind_name(resource->backing.kind),
-            resource->backing.exporter);
+            exporter(record));
     for (unsigned i = 0; i < CACHE_MODE_SOURCE_COUNT; i++) {
-        const char *type = known_type(&report->answers[i]);
-        fprintf(out, "  %-10s %-4s %s\n",
-                cache_mode_source_name((enum cache_mode_source)i), type ? type : "-",
+        const char *answer = said(&report->answers[i]);
+        fprintf(out, "  %-10s %-8s %s\n",
+                cache_mode_source_name((enum cache_mode_source)i), answer ? answer : "-",
                 report->answers[i].detail);
     }
     fprintf(out, "  host %s (%s",

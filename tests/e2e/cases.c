@@ -80,7 +80,7 @@ const struct e2e_case e2e_cases[] = {
      .out = {"DMABUF from udmabuf", "map_info CACHED", "match:"}},
     {.name = "blob-wc", .needs = GBM, .scenario = "scenario=blob-virgl map-info=wc",
      .arguments = {"--json", "--gpu=virgl", VGEM},
-     .out = {SAYS("fd_type", "DMABUF"), SAYS("driver", "WC"), SAYS("host", "WC"),
+     .out = {SAYS("fd_type", "DMABUF"), SAYS("exporter", "vgem"), SAYS("driver", "WC"), SAYS("host", "WC"),
              SAYS("map_info", "WC"), SAYS("effective", "WC"), SAYS("verdict", "match"),
              SAW_EACH_OTHER}},
 

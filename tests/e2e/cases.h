@@ -6,7 +6,7 @@
 #ifndef S2VMM_TESTS_E2E_CASES_H
 #define S2VMM_TESTS_E2E_CASES_H
 
-#define CASE_TEXTS_MAX     8
+#define CASE_TEXTS_MAX     10
 #define CASE_ARGUMENTS_MAX 8
 
 /* What an environment may have. */

@@ -75,8 +75,8 @@ void fake_gpu_init(struct fake_gpu *fake)
         .window = {gpa(FAKE_WINDOW_BASE), FAKE_WINDOW},
         .platform = {.model = MEMATTR_NPT, .guest_mtrr_is_wb = true},
     };
-    fake->recorder = (struct recorder){
-        .platform = &fake->gpu.config.platform, .library = "libfake.so.1"};
+    fake->recorder = (struct recorder){.platform = &fake->gpu.config.platform,
+                                       .library = "libfake.so.1"};
     ck_assert_msg(gpu_init(&fake->gpu, &config, &fake->memory, &fake->memslots,
                            &fake->recorder, &fake->trace, &error),
                   "%s", error.text);

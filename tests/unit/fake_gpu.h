@@ -33,7 +33,7 @@ struct fake_gpu {
     unsigned slot_count;
     uint64_t slot_address; /* of the last slot that was made */
     void *slot_host;
-    bool slots_fail;   /* making one */
+    bool slots_fail; /* making one */
     bool removal_fails;
     struct guest_memory memory;
     struct trace trace;

@@ -157,6 +157,8 @@ static bool fence(void *renderer, struct renderer_timeline timeline, uint32_t nu
         BUG_ON(fake->fence_count == FAKE_FENCES_MAX);
         fake->fences[fake->fence_count++] = (struct fake_fence){timeline, number};
         break;
+    case FAKE_FENCE_NEVER:
+        break;
     case FAKE_FENCE_FAILS:
         return error_set(error, ERROR_HOST_RENDERER, "fence fails");
     }
@@ -185,8 +187,8 @@ static bool blob_create(void *renderer, const struct renderer_blob *arguments,
     struct fake_blob *blob = fake->blobs;
     while (blob->alive)
         blob++;
-    *blob = (struct fake_blob){
-        .alive = true, .arguments = *arguments, .plan = fake->plan};
+    *blob =
+        (struct fake_blob){.alive = true, .arguments = *arguments, .plan = fake->plan};
     fake->blob_count++;
     return true;
 }
@@ -220,8 +222,8 @@ static bool blob_map(void *renderer, uint32_t resource_id, void **host, uint64_t
     BUG_ON(blob->mapping);
     if (blob->plan.pointer == FAKE_POINTER_FAILS)
         return error_set(error, ERROR_HOST_RENDERER, "map fails");
-    int access = blob->plan.pointer == FAKE_POINTER_READ_ONLY ? PROT_READ
-                                                              : PROT_READ | PROT_WRITE;
+    int access =
+        blob->plan.pointer == FAKE_POINTER_READ_ONLY ? PROT_READ : PROT_READ | PROT_WRITE;
     *size = blob->arguments.size;
     blob->mapping = mmap(NULL, *size, access, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     BUG_ON(blob->mapping == MAP_FAILED);

@@ -53,6 +53,7 @@ struct fake_blob_plan {
 enum fake_fence_behaviour {
     FAKE_FENCE_AT_ONCE, /* before fence() returns */
     FAKE_FENCE_LATER,   /* when the test calls fake_renderer_complete() */
+    FAKE_FENCE_NEVER,
     FAKE_FENCE_FAILS,
 };
 

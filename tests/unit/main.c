@@ -41,6 +41,7 @@ int main(void)
         options_suite,
         touch_suite,
         trace_suite,
+        gpu_device_suite,
     };
 
     SRunner *runner = srunner_create(NULL);

@@ -37,5 +37,6 @@ Suite *json_suite(void);
 Suite *options_suite(void);
 Suite *touch_suite(void);
 Suite *trace_suite(void);
+Suite *gpu_device_suite(void);
 
 #endif

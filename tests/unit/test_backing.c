@@ -40,8 +40,7 @@ static void check_nothing_left(void)
 static void create_blob(struct fake_blob_plan plan)
 {
     struct error error;
-    const struct renderer_blob blob = {
-        .resource_id = ID, .context_id = 1, .size = SIZE};
+    const struct renderer_blob blob = {.resource_id = ID, .context_id = 1, .size = SIZE};
     fake.contexts = 2;
     fake.plan = plan;
     ck_assert(renderer.ops->blob_create(renderer.context, &blob, &error));

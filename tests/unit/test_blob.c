@@ -155,10 +155,22 @@ END_TEST
 
 /* --- what the guest is told --- */
 
-#define EPT_IPAT {.model = MEMATTR_EPT, .ignores_guest_pat = true, .guest_mtrr_is_wb = true}
-#define EPT      {.model = MEMATTR_EPT, .guest_mtrr_is_wb = true}
-#define NPT      {.model = MEMATTR_NPT, .guest_mtrr_is_wb = true}
-#define SHADOW   {.model = MEMATTR_SHADOW, .guest_mtrr_is_wb = true}
+#define EPT_IPAT                                                                         \
+    {                                                                                    \
+        .model = MEMATTR_EPT, .ignores_guest_pat = true, .guest_mtrr_is_wb = true        \
+    }
+#define EPT                                                                              \
+    {                                                                                    \
+        .model = MEMATTR_EPT, .guest_mtrr_is_wb = true                                   \
+    }
+#define NPT                                                                              \
+    {                                                                                    \
+        .model = MEMATTR_NPT, .guest_mtrr_is_wb = true                                   \
+    }
+#define SHADOW                                                                           \
+    {                                                                                    \
+        .model = MEMATTR_SHADOW, .guest_mtrr_is_wb = true                                \
+    }
 
 #define NOBODY 0
 #define CACHED MEMATTR_MAP_CACHED

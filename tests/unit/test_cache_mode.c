@@ -94,8 +94,7 @@ static void set_up(void)
     fake_renderer_init(&fake);
     renderer = fake_renderer_interface(&fake);
     fake.contexts = 2;
-    const struct renderer_blob blob = {
-        .resource_id = ID, .context_id = 1, .size = 4096};
+    const struct renderer_blob blob = {.resource_id = ID, .context_id = 1, .size = 4096};
     ck_assert(renderer.ops->blob_create(renderer.context, &blob, &error));
     backing = (struct backing){.fd = fake_kernel_dma_buf(4096), .size = 4096};
 }

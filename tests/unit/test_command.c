@@ -109,7 +109,7 @@ static void refused(const void *request, uint32_t size, uint64_t room, uint32_t 
 
 /* --- each command, done right and nearly right --- */
 
-#define CMD(name) VIRTIO_GPU_CMD_##name
+#define CMD(name)    VIRTIO_GPU_CMD_##name
 #define LENGTH(part) (uint32_t)sizeof(((union request *)NULL)->part)
 
 // clang-format off
@@ -157,8 +157,8 @@ static const struct {
 START_TEST(a_command_is_answered_in_full)
 {
     ck_assert(!run(&commands[_i].request, commands[_i].size, commands[_i].answer_size));
-    ck_assert_msg(response.header.type == commands[_i].answer, "%s: %s", commands[_i].name,
-                  fake_output_text(&fake.trace_output));
+    ck_assert_msg(response.header.type == commands[_i].answer, "%s: %s",
+                  commands[_i].name, fake_output_text(&fake.trace_output));
     ck_assert_uint_eq(response.size, commands[_i].answer_size);
     ck_assert_uint_eq(response.header.flags, 0);
     ck_assert_uint_eq(response.header.fence_id, 0);
@@ -179,8 +179,8 @@ END_TEST
 
 START_TEST(one_byte_too_few_changes_nothing)
 {
-    refused(&commands[_i].request, commands[_i].size - 1,
-            ROOM, strcmp(commands[_i].name, "SUBMIT_3D") == 0 ? PARAMETER : UNSPEC);
+    refused(&commands[_i].request, commands[_i].size - 1, ROOM,
+            strcmp(commands[_i].name, "SUBMIT_3D") == 0 ? PARAMETER : UNSPEC);
     refused(&commands[_i].request, HEADER - 1, ROOM, UNSPEC);
 }
 END_TEST
@@ -552,10 +552,9 @@ static uint32_t random_number(uint32_t *seed)
 
 static uint64_t pick(uint32_t *seed)
 {
-    static const uint64_t favourites[] = {0,          1,    2,           3,
-                                          4,          5,    0x1000,      0x2000,
-                                          0x4000,     0x11, FAKE_WINDOW, UINT32_MAX,
-                                          UINT64_MAX, 24,   0x8000};
+    static const uint64_t favourites[] = {
+        0,      1,    2,           3,          4,          5,  0x1000, 0x2000,
+        0x4000, 0x11, FAKE_WINDOW, UINT32_MAX, UINT64_MAX, 24, 0x8000};
     return favourites[random_number(seed) % ARRAY_SIZE(favourites)];
 }
 

@@ -154,11 +154,8 @@ END_TEST
 START_TEST(a_mismatch)
 {
     static const char *const want[][2] = {
-        {"guest_s1", "WB"},
-        {"effective", "WB"},
-        {"verdict", "mismatch"},
-        {"forced", "true"},
-        {"map_info", "CACHED"},
+        {"guest_s1", "WB"}, {"effective", "WB"},    {"verdict", "mismatch"},
+        {"forced", "true"}, {"map_info", "CACHED"},
     };
     resource.decision.forced = true;
     resource.decision.map_info = MEMATTR_MAP_CACHED;
@@ -173,11 +170,8 @@ END_TEST
 START_TEST(a_host_attribute_that_nobody_knows)
 {
     static const char *const want[][2] = {
-        {"host", "null"},
-        {"host_from", "null"},
-        {"effective", "null"},
-        {"verdict", "unknown"},
-        {"guest_s1", "WC"},
+        {"host", "null"},       {"host_from", "null"}, {"effective", "null"},
+        {"verdict", "unknown"}, {"guest_s1", "WC"},
     };
     resource.decision.report.decided = false;
     observe(MEMATTR_WC);
@@ -216,18 +210,16 @@ END_TEST
 START_TEST(the_leaf_that_kvm_installed)
 {
     static const char *const want[][2] = {
-        {"s2", "WB"},
-        {"s2_ignores_s1", "true"},
-        {"s2_from", "observed"},
+        {"s2", "WB"},        {"s2_ignores_s1", "true"}, {"s2_from", "observed"},
         {"s2_raw", "19319"}, /* 0x4b77 */
-        {"effective", "WB"},
-        {"verdict", "mismatch"},
+        {"effective", "WB"}, {"verdict", "mismatch"},
     };
     platform.model = MEMATTR_EPT;
     /* R, W, X, WB and IPAT (SDM 3, table 29-7). */
-    observe_leaf("  vcpu-1  [000] ...1.  1.0: kvm_mmu_set_spte: gfn 100000 spte 4b77 "
-                 "(rwxu) level 1 at 1\n",
-                 MEMATTR_EPT);
+    observe_leaf(
+        "  vcpu-1  [000] ...1.  1.0: kvm_mmu_set_spte: gfn 100000 spte 4b77 "
+        "(rwxu) level 1 at 1\n",
+        MEMATTR_EPT);
     observe(MEMATTR_WC);
     check_values(want, ARRAY_SIZE(want));
     fflush(recorder.text);
@@ -237,9 +229,10 @@ END_TEST
 
 START_TEST(a_leaf_of_the_blob_before_is_forgotten)
 {
-    observe_leaf("  vcpu-1  [000] ...1.  1.0: kvm_mmu_set_spte: gfn 100000 spte 4b77 "
-                 "(rwxu) level 1 at 1\n",
-                 MEMATTR_NPT);
+    observe_leaf(
+        "  vcpu-1  [000] ...1.  1.0: kvm_mmu_set_spte: gfn 100000 spte 4b77 "
+        "(rwxu) level 1 at 1\n",
+        MEMATTR_NPT);
     recorder_unmapped(&recorder, &resource.mapping, resource.size);
     observe(MEMATTR_WC);
     struct json_reader reader = record();
@@ -298,9 +291,10 @@ START_TEST(the_keys_are_those_of_the_documentation)
         test_skip("record: the_keys_are_those_of_the_documentation", "no docs/ here");
         return;
     }
-    observe_leaf("  vcpu-1  [000] ...1.  1.0: kvm_mmu_set_spte: gfn 100000 spte 4b77 "
-                 "(rwxu) level 1 at 1\n",
-                 MEMATTR_NPT);
+    observe_leaf(
+        "  vcpu-1  [000] ...1.  1.0: kvm_mmu_set_spte: gfn 100000 spte 4b77 "
+        "(rwxu) level 1 at 1\n",
+        MEMATTR_NPT);
     observe(MEMATTR_WC);
     struct json_reader reader = record();
     while (fgets(line, sizeof line, file)) {

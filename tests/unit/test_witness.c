@@ -12,10 +12,10 @@
 #include "tests/unit/json_reader.h"
 #include "tests/unit/suites.h"
 
-#define MAPPED  2u
-#define CREATED 3u
-#define SIZE    (4 * PAGE_SIZE_4K)
-#define PLACE   0x1000u /* of the request, in guest memory */
+#define MAPPED    2u
+#define CREATED   3u
+#define SIZE      (4 * PAGE_SIZE_4K)
+#define PLACE     0x1000u /* of the request, in guest memory */
 #define UNTOUCHED 0xeeu
 
 static struct fake_gpu fake;
@@ -40,8 +40,8 @@ static struct witness_request ask_at(uint64_t place, struct witness_request requ
     struct error error;
     request.status = UNTOUCHED;
     request.result = UNTOUCHED;
-    ck_assert(guest_memory_write(&fake.memory, gpa(place), &request, sizeof request,
-                                 &error));
+    ck_assert(
+        guest_memory_write(&fake.memory, gpa(place), &request, sizeof request, &error));
     witness_bus_ops.write(&witness, WITNESS_REGISTER_REQUEST, 8, place);
     ck_assert(
         guest_memory_read(&fake.memory, gpa(place), &request, sizeof request, &error));
@@ -78,8 +78,8 @@ START_TEST(it_writes_the_pattern_and_nothing_else)
         uint64_t word;
         bool inside = at >= PAGE_SIZE_4K + 8 && at < 2 * PAGE_SIZE_4K + 8;
         memcpy(&word, resource->backing.host + at, 8);
-        ck_assert_uint_eq(
-            word, inside ? witness_pattern(42, (at - PAGE_SIZE_4K - 8) / 8) : 0);
+        ck_assert_uint_eq(word,
+                          inside ? witness_pattern(42, (at - PAGE_SIZE_4K - 8) / 8) : 0);
     }
 }
 END_TEST
@@ -114,11 +114,8 @@ START_TEST(it_looks_through_a_mapping_of_its_own)
     dup2(other, resource->backing.fd);
     close(other);
     fill_pattern(0, SIZE, 7);
-    struct witness_request answer =
-        ask((struct witness_request){.operation = WITNESS_CHECK,
-                                     .resource_id = MAPPED,
-                                     .length = SIZE,
-                                     .seed = 7});
+    struct witness_request answer = ask((struct witness_request){
+        .operation = WITNESS_CHECK, .resource_id = MAPPED, .length = SIZE, .seed = 7});
     ck_assert_uint_eq(answer.result, SIZE / 8);
 }
 END_TEST
@@ -184,8 +181,8 @@ START_TEST(only_the_whole_register_counts)
     struct error error;
     struct witness_request request = {
         .operation = WITNESS_WRITE, .resource_id = MAPPED, .status = UNTOUCHED};
-    ck_assert(guest_memory_write(&fake.memory, gpa(PLACE), &request, sizeof request,
-                                 &error));
+    ck_assert(
+        guest_memory_write(&fake.memory, gpa(PLACE), &request, sizeof request, &error));
     witness_bus_ops.write(&witness, WITNESS_REGISTER_REQUEST, 4, PLACE);
     witness_bus_ops.write(&witness, WITNESS_REGISTER_REQUEST + 4, 4, 0);
     witness_bus_ops.write(&witness, WITNESS_REGISTER_MAGIC, 8, PLACE);
