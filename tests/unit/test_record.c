@@ -48,15 +48,18 @@ static void set_up(void)
                                 [CACHE_MODE_DRIVER] = {.known = true,
                                                        .trusted = true,
                                                        .type = MEMATTR_WC,
+                                                       .said = "WC",
                                                        .detail = "vgem: map_wc"},
                                 [CACHE_MODE_EXPORTER] = {.detail = "the \"drm\" name"},
                                 [CACHE_MODE_RENDERER] = {.known = true,
                                                          .type = MEMATTR_WB,
+                                                         .said = "CACHED",
                                                          .detail = "a guess"},
                             },
                         .decided = true,
                         .decider = CACHE_MODE_DRIVER,
                         .disagreement = true,
+                        .driver = "vgem",
                         .buffer = {.page = MEMATTR_PAGE_RAM, .host = MEMATTR_WC},
                     },
                 .map_info = MEMATTR_MAP_WC,
@@ -116,13 +119,14 @@ START_TEST(a_match)
 {
     static const char *const want[][2] = {
         {"resource", "3"},
-        {"exporter", "drm"},
+        {"exporter", "vgem"},
+        {"exp_name", "drm"},
         {"fd_type", "DMABUF"},
         {"size", "65536"},
         {"kernel", "null"},
         {"driver", "WC"},
         {"exporter_name", "null"},
-        {"renderer", "WB"},
+        {"renderer", "CACHED"},
         {"answers.kernel", "ENOTTY"},
         {"answers.driver", "vgem: map_wc"},
         {"answers.exporter", "the \"drm\" name"},
@@ -247,11 +251,11 @@ START_TEST(the_text_for_people)
     observe(MEMATTR_WC);
     fflush(recorder.text);
     static const char want[] =
-        "blob 3: 65536 bytes, DMABUF from drm\n"
-        "  kernel     -    ENOTTY\n"
-        "  driver     WC   vgem: map_wc\n"
-        "  exporter   -    the \"drm\" name\n"
-        "  renderer   WB   a guess\n"
+        "blob 3: 65536 bytes, DMABUF from vgem\n"
+        "  kernel     -        ENOTTY\n"
+        "  driver     WC       vgem: map_wc\n"
+        "  exporter   -        the \"drm\" name\n"
+        "  renderer   CACHED   a guess\n"
         "  host WC (driver), S2 WB (expected), map_info WC\n"
         "  guest S1 WC, effective WC; guest saw the host's writes: yes, "
         "host saw the guest's: no\n"
