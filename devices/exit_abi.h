@@ -6,15 +6,16 @@
 #ifndef S2VMM_EXIT_ABI_H
 #define S2VMM_EXIT_ABI_H
 
-#define EXIT_REGISTER_MAGIC   0x0u /* read: EXIT_MAGIC */
-#define EXIT_REGISTER_VERDICT 0x4u /* write: ends the VM */
+#define EXIT_REGISTER_MAGIC   0x0u        /* read: EXIT_MAGIC */
+#define EXIT_REGISTER_VERDICT 0x4u        /* write: ends the VM */
 #define EXIT_MAGIC            0x54495845u /* "EXIT" */
 #define EXIT_DEVICE_SIZE      0x1000u
 
 /* Verdicts that the tiny guest uses. */
 #define EXIT_VERDICT_SUCCESS 0u
-#define EXIT_VERDICT_FAILURE 1u /* a check of the scenario failed; the console says which */
-#define EXIT_VERDICT_SETUP   2u /* the scenario could not start: unknown name, no device */
-#define EXIT_VERDICT_CRASH   3u /* an exception; the console has the registers */
+#define EXIT_VERDICT_FAILURE                                                             \
+    1u                        /* a check of the scenario failed; the console says which */
+#define EXIT_VERDICT_SETUP 2u /* the scenario could not start: unknown name, no device */
+#define EXIT_VERDICT_CRASH 3u /* an exception; the console has the registers */
 
 #endif

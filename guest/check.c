@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: MIT
+/* SPDX-License-Identifier: MIT */
 #include "guest/check.h"
 
 static void print_place(struct guest *guest, const char *file, int line, const char *text)

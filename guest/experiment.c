@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: MIT
+/* SPDX-License-Identifier: MIT */
 /* The experiment on a mapped blob: see blob.h. */
 #include "guest/arch.h"
 #include "guest/blob.h"

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: MIT
+/* SPDX-License-Identifier: MIT */
 #include "guest/gpu.h"
 
 #include <linux/virtio_ids.h>

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: MIT
+/* SPDX-License-Identifier: MIT */
 #include "guest/heap.h"
 
 #include "devices/exit_abi.h"

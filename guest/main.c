@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: MIT
+/* SPDX-License-Identifier: MIT */
 #include "devices/exit_abi.h"
 #include "guest/arch.h"
 #include "guest/guest.h"

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: MIT
+/* SPDX-License-Identifier: MIT */
 #include "guest/string.h"
 
 /* Keeps the compiler from turning the loop around it into a call of the very function

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: MIT
+/* SPDX-License-Identifier: MIT */
 /*
  * The encoding: a command is its number and its flags, then its parameters in order. A
  * number is itself; a pointer is 64 bits, 1 or 0 for NULL, and then what it points to; an

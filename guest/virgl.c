@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: MIT
+/* SPDX-License-Identifier: MIT */
 #include "guest/virgl.h"
 
 #define CCMD_PIPE_RESOURCE_CREATE 48u

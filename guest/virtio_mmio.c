@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: MIT
+/* SPDX-License-Identifier: MIT */
 #include "guest/virtio_mmio.h"
 
 #include "guest/arch.h"

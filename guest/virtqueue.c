@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: MIT
+/* SPDX-License-Identifier: MIT */
 #include "guest/virtqueue.h"
 
 #include "guest/arch.h"

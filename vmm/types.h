@@ -18,7 +18,8 @@
 
 /* Every wire structure that we share with a guest is little-endian, and so is every host we
  * run on; a port to a big-endian host has to start here. */
-_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "s2vmm assumes a little-endian host");
+_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__,
+               "s2vmm assumes a little-endian host");
 
 typedef struct {
     uint64_t value;
@@ -51,7 +52,8 @@ static inline bool gpa_range_is_valid(struct gpa_range range)
 /* True if the two valid ranges share a byte. */
 static inline bool gpa_range_overlaps(struct gpa_range a, struct gpa_range b)
 {
-    return a.start.value < b.start.value + b.size && b.start.value < a.start.value + a.size;
+    return a.start.value < b.start.value + b.size &&
+           b.start.value < a.start.value + a.size;
 }
 
 /* True if [start, start + size) lies inside the valid range; an overflow is "no". */

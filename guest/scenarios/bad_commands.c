@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: MIT
+/* SPDX-License-Identifier: MIT */
 /*
  * Commands that must be refused, each with the response that it must get, while context
  * BLOB_CONTEXT exists, resource MAPPED is mapped at offset 0 and resource CREATED is not

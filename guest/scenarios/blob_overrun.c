@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: MIT
+/* SPDX-License-Identifier: MIT */
 /*
  * A blob of 2 MiB over a GL buffer of 100 bytes. virglrenderer creates it (0.10.4 to 1.3,
  * as measured) and maps 100 bytes of its heap for it: a device that believes the blob's

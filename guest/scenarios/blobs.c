@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: MIT
+/* SPDX-License-Identifier: MIT */
 /* The blob scenarios that differ in the kind of blob or in the features of the ring only;
  * guest/blob_scenario.c has their options. */
 #include "guest/blob.h"

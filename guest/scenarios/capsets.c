@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: MIT
+/* SPDX-License-Identifier: MIT */
 /* Every capset that num_capsets announces can be had, and holds something. */
 #include <stddef.h>
 

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: MIT
+/* SPDX-License-Identifier: MIT */
 /* Fenced commands are answered with their fence, and fences of one timeline in order. */
 #include "guest/arch.h"
 #include "guest/blob.h"

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: MIT
+/* SPDX-License-Identifier: MIT */
 /* The smallest scenarios: one for each way in which a run can end. */
 #include "guest/arch.h"
 #include "guest/check.h"

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: MIT
+/* SPDX-License-Identifier: MIT */
 /* Where nothing is mapped, reads give all ones and writes vanish: before the first map,
  * beside a mapping, and where one has been. */
 #include "guest/blob.h"

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: MIT
+/* SPDX-License-Identifier: MIT */
 /* The device's interrupt reaches the CPU when it is wanted, and only then. */
 #include "guest/arch.h"
 #include "guest/check.h"

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: MIT
+/* SPDX-License-Identifier: MIT */
 /* RAM keeps what is written to it, and pages are not mixed up. */
 #include "devices/gpu/witness_abi.h"
 #include "guest/check.h"

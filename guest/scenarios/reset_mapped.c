@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: MIT
+/* SPDX-License-Identifier: MIT */
 /* A reset takes everything back that the driver had: mappings, resources, contexts. */
 #include "guest/blob.h"
 #include "guest/check.h"

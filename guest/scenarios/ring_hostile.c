@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: MIT
+/* SPDX-License-Identifier: MIT */
 /* Rings that break the rules of virtio 1.2, 2.7: the device stops serving them, says so
  * by NEEDS_RESET, and works again after a reset. */
 #include "guest/arch.h"

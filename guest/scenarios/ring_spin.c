@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: MIT
+/* SPDX-License-Identifier: MIT */
 /*
  * One vCPU keeps the device as busy as it can: it fills the ring and kicks, without a
  * pause. Another vCPU only counts, and must go on meanwhile. Needs cpus=2 (see smp.c).

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: MIT
+/* SPDX-License-Identifier: MIT */
 /* Every vCPU starts, and runs at the same time as the others. */
 #include "guest/arch.h"
 #include "guest/check.h"

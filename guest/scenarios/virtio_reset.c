@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: MIT
+/* SPDX-License-Identifier: MIT */
 /* The status machine of virtio 1.2, 3.1.1 and 2.1: up, down, and up again. */
 #include "guest/check.h"
 #include "guest/scenarios.h"

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: MIT
+/* SPDX-License-Identifier: MIT */
 /* The guest owns the window's addresses: it can fill it to the last page, not beyond, and
  * use it again. Option size=BYTES: of each blob; a quarter of the window if not given. */
 #include "guest/blob.h"

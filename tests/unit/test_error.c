@@ -53,7 +53,8 @@ Suite *error_suite(void)
     tcase_add_test(test_case, set_fills_in_code_and_text);
     tcase_add_test(test_case, wrap_puts_context_in_front);
     tcase_add_test(test_case, a_long_text_is_cut);
-    tcase_add_loop_test(test_case, every_code_has_a_name_and_a_group, 0, ERROR_CODE_COUNT);
+    tcase_add_loop_test(test_case, every_code_has_a_name_and_a_group, 0,
+                        ERROR_CODE_COUNT);
     suite_add_tcase(suite, test_case);
     return suite;
 }

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: MIT
+/* SPDX-License-Identifier: MIT */
 /*
  * Interrupts, seen without being taken. RFLAGS.IF stays 0; the I/O APIC sends the line's
  * edge to a vector of the boot CPU's local APIC, and the vector's bit in the interrupt

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: MIT
+/* SPDX-License-Identifier: MIT */
 /*
  * The regions of guest/mmu.h in 4-level page tables. The firmware's top table gets one
  * entry more; what it maps below 512 GiB (the first 4 GiB, one to one) stays as it is.

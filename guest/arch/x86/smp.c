@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: MIT
+/* SPDX-License-Identifier: MIT */
 #include "guest/arch/x86/smp.h"
 
 #include "guest/arch.h"
