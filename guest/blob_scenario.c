@@ -7,6 +7,7 @@
  *   s1=TYPE               the guest's attribute, wb wt wp wc uc- or uc;
  *                         without it, what map_info asks for
  *   map-info=MODE         what the device has to answer: none cached uncached wc
+ *   then-s1=TYPE          once more with this attribute: one mapping after the other
  *   expect=refused        MAP_BLOB has to fail, and the device has to live on
  */
 #include "guest/blob.h"
@@ -19,6 +20,8 @@ struct plan {
     bool refused;
     bool s1_given;
     enum memattr_type s1;
+    bool then_given;
+    enum memattr_type then;
     bool map_info_given;
     uint32_t map_info;
 };
@@ -67,7 +70,10 @@ static bool choose(struct guest *guest, const char *key, const char *const words
 static bool read_options(struct guest *guest, enum blob_kind kind, struct plan *plan)
 {
     static const char *const expectations[] = {"mapped", "refused"};
-    unsigned s1, map_info, expect;
+    unsigned s1;
+    unsigned then;
+    unsigned map_info;
+    unsigned expect;
     uint64_t flags;
     *plan = (struct plan){.blob = {.kind = kind, .resource_id = 1}};
     REQUIRE(check_option(guest, "size", default_size[kind], &plan->blob.size));
@@ -75,12 +81,15 @@ static bool read_options(struct guest *guest, enum blob_kind kind, struct plan *
     REQUIRE(check_option(guest, "offset", 0, &plan->blob.offset));
     REQUIRE(check_option(guest, "rounds", 1, &plan->rounds));
     REQUIRE(choose(guest, "s1", s1_options, MEMATTR_TYPE_COUNT, &s1));
+    REQUIRE(choose(guest, "then-s1", s1_options, MEMATTR_TYPE_COUNT, &then));
     REQUIRE(choose(guest, "map-info", map_info_options, ARRAY_SIZE(map_info_options),
                    &map_info));
     REQUIRE(choose(guest, "expect", expectations, ARRAY_SIZE(expectations), &expect));
     plan->blob.flags = (uint32_t)flags;
     plan->s1_given = s1 < MEMATTR_TYPE_COUNT;
     plan->s1 = (enum memattr_type)s1;
+    plan->then_given = then < MEMATTR_TYPE_COUNT;
+    plan->then = (enum memattr_type)then;
     plan->map_info_given = map_info < ARRAY_SIZE(map_info_options);
     plan->map_info = map_info;
     plan->refused = expect == 1;
@@ -102,6 +111,8 @@ static bool map_and_examine(struct guest *guest, const struct plan *plan,
     if (plan->map_info_given)
         CHECK_EQUAL(blob->map_info, plan->map_info);
     REQUIRE(blob_experiment(guest, blob, plan->s1_given ? plan->s1 : blob_s1(blob)));
+    if (plan->then_given)
+        REQUIRE(blob_experiment(guest, blob, plan->then));
     CHECK_RESPONSE(gpu_blob_unmap(gpu, blob->resource_id), VIRTIO_GPU_RESP_OK_NODATA);
     return true;
 }

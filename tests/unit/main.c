@@ -34,6 +34,7 @@ int main(void)
         fence_suite,
         context_suite,
         command_suite,
+        command_effects_suite,
         blob_suite,
         witness_suite,
         record_suite,
@@ -42,6 +43,7 @@ int main(void)
         touch_suite,
         trace_suite,
         gpu_device_suite,
+        gpu_fences_suite,
     };
 
     SRunner *runner = srunner_create(NULL);

@@ -30,6 +30,7 @@ Suite *resource_suite(void);
 Suite *fence_suite(void);
 Suite *context_suite(void);
 Suite *command_suite(void);
+Suite *command_effects_suite(void);
 Suite *blob_suite(void);
 Suite *witness_suite(void);
 Suite *record_suite(void);
@@ -38,5 +39,6 @@ Suite *options_suite(void);
 Suite *touch_suite(void);
 Suite *trace_suite(void);
 Suite *gpu_device_suite(void);
+Suite *gpu_fences_suite(void);
 
 #endif

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include "devices/gpu/record.h"
@@ -231,6 +232,29 @@ START_TEST(the_leaf_that_kvm_installed)
 }
 END_TEST
 
+/* A word of 64 bits for each page of the host; KPF_ARCH alone is WC (test_s2_observer.c
+ * knows the others). */
+START_TEST(what_the_host_kernel_has_on_record)
+{
+    static const char *const want[][2] = {{"host", "WC"}, {"host_measured", "WC"}};
+    static char path[64];
+    const uint64_t flags = (uint64_t)1 << 38;
+    int file = memfd_create("kpageflags", MFD_CLOEXEC);
+    ck_assert_int_eq(pwrite(file, &flags, sizeof flags, 4 * sizeof flags), 8);
+    snprintf(path, sizeof path, "/proc/self/fd/%d", file);
+    observe_leaf(
+        "  vcpu-1  [000] ...1.  1.0: kvm_mmu_set_spte: gfn 100000 spte 4b77 "
+        "(rwxu) level 1 at 1\n",
+        MEMATTR_EPT);
+    observer.page_flags_path = path;
+    observe(MEMATTR_WC);
+    check_values(want, ARRAY_SIZE(want));
+    fflush(recorder.text);
+    ck_assert_ptr_nonnull(strstr(text, "host WC (driver; measured: WC)"));
+    close(file);
+}
+END_TEST
+
 START_TEST(a_leaf_of_the_blob_before_is_forgotten)
 {
     observe_leaf(
@@ -326,6 +350,7 @@ Suite *record_suite(void)
     tcase_add_test(test_case, a_host_attribute_that_nobody_knows);
     tcase_add_test(test_case, a_refusal);
     tcase_add_test(test_case, the_leaf_that_kvm_installed);
+    tcase_add_test(test_case, what_the_host_kernel_has_on_record);
     tcase_add_test(test_case, a_leaf_of_the_blob_before_is_forgotten);
     tcase_add_test(test_case, the_text_for_people);
     tcase_add_test(test_case, each_stream_is_optional);
