@@ -113,6 +113,7 @@ static bool open_records(struct machine *machine, const struct options *options,
 {
     struct recorder *recorder = &machine->recorder;
     recorder->platform = &machine->platform.memattr;
+    recorder->trace = &machine->trace;
     recorder->observer = options->observe_s2 ? &machine->observer : NULL;
     recorder->text = options->json ? NULL : stdout;
     recorder->json = options->json ? stdout : NULL;

@@ -143,26 +143,34 @@ bool blob_unmap(struct gpu *gpu, uint32_t resource_id, struct error *error)
     return unmap(gpu, resource, error);
 }
 
-bool blob_release(struct gpu *gpu, struct resource *resource, struct error *error)
-{
-    if (resource->mapping.mapped && !unmap(gpu, resource, error))
-        return false;
-    gpu->renderer.ops->blob_destroy(gpu->renderer.context, resource->id);
-    resource_remove(&gpu->resources, resource);
-    return true;
-}
-
 bool blob_destroy(struct gpu *gpu, uint32_t resource_id, struct error *error)
 {
     struct resource *resource = resource_find(&gpu->resources, resource_id, error);
     if (!resource)
         return false;
-    /* The specification is silent; to leave the memslot would be a use after free. */
-    if (resource->mapping.mapped)
+    if (resource->mapping.mapped) {
+        /* The specification is silent; to leave the memslot would be a use after free. */
         trace_warning(
             gpu->trace, "gpu",
             "blob %u is unreferenced while it is mapped: unmapped first; a driver "
             "should send RESOURCE_UNMAP_BLOB",
             resource_id);
-    return blob_release(gpu, resource, error);
+        if (!unmap(gpu, resource, error))
+            return false;
+    }
+    blob_release(gpu, resource);
+    return true;
+}
+
+void blob_release(struct gpu *gpu, struct resource *resource)
+{
+    struct error error;
+    if (resource->mapping.mapped && !unmap(gpu, resource, &error)) {
+        /* The guest can still reach the memory: it has to stay for as long as the VM does. */
+        trace_warning(gpu->trace, "gpu", "blob %u stays mapped: %s", resource->id,
+                      error.text);
+        resource->mapping = (struct hostmem_mapping){0};
+    }
+    gpu->renderer.ops->blob_destroy(gpu->renderer.context, resource->id);
+    resource_remove(&gpu->resources, resource);
 }

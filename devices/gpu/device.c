@@ -69,7 +69,7 @@ static void serve_control(struct gpu *gpu)
         fence_queue_add(&gpu->fences, timeline, chain->head, written, &fence, &error)) {
         if (!gpu->renderer.ops->fence(gpu->renderer.context, timeline, fence, &error)) {
             trace_warning(gpu->trace, "gpu", "fence answered at once: %s", error.text);
-            fence_queue_signal(&gpu->fences, timeline, fence);
+            fence_queue_complete(&gpu->fences, fence);
         }
         return;
     }
@@ -121,12 +121,8 @@ void gpu_reset_state(struct gpu *gpu)
 {
     struct resource *resource;
     struct error error;
-    while ((resource = resource_any(&gpu->resources)) != NULL) {
-        /* KVM does not refuse to delete a slot; if it did, the memory could never be
-         * freed. */
-        bool released = blob_release(gpu, resource, &error);
-        BUG_ON(!released);
-    }
+    while ((resource = resource_any(&gpu->resources)) != NULL)
+        blob_release(gpu, resource);
     while (gpu->context_count > 0)
         gpu_context_destroy(gpu, gpu->contexts[0], &error);
 }

@@ -63,6 +63,17 @@ void fence_queue_signal(struct fence_queue *queue, struct renderer_timeline time
     pthread_mutex_unlock(&queue->lock);
 }
 
+void fence_queue_complete(struct fence_queue *queue, uint32_t fence)
+{
+    pthread_mutex_lock(&queue->lock);
+    for (unsigned i = 0; i < queue->count; i++) {
+        if (queue->waits[i].fence == fence)
+            queue->waits[i].done = true;
+    }
+    wake(queue);
+    pthread_mutex_unlock(&queue->lock);
+}
+
 bool fence_queue_take(struct fence_queue *queue, uint16_t *head, uint32_t *written)
 {
     bool found = false;

@@ -47,6 +47,9 @@ bool fence_queue_add(struct fence_queue *queue, struct renderer_timeline timelin
 void fence_queue_signal(struct fence_queue *queue, struct renderer_timeline timeline,
                         uint32_t fence);
 
+/* This one alone is done: the renderer does not know it. Any thread. */
+void fence_queue_complete(struct fence_queue *queue, uint32_t fence);
+
 /* Takes the oldest chain that is done; false if there is none. */
 bool fence_queue_take(struct fence_queue *queue, uint16_t *head, uint32_t *written);
 

@@ -113,7 +113,7 @@ bool blob_map(struct gpu *gpu, uint32_t resource_id, uint64_t offset,
               enum memattr_map_info *map_info, struct error *error);
 bool blob_unmap(struct gpu *gpu, uint32_t resource_id, struct error *error);
 bool blob_destroy(struct gpu *gpu, uint32_t resource_id, struct error *error);
-/* Unmaps it if it is mapped, and destroys it: for a reset. */
-bool blob_release(struct gpu *gpu, struct resource *resource, struct error *error);
+/* Unmaps it if it is mapped, and destroys it, whatever happens: for a reset. */
+void blob_release(struct gpu *gpu, struct resource *resource);
 
 #endif

@@ -4,6 +4,7 @@
 #include "devices/gpu/resource.h"
 #include "vmm/json.h"
 #include "vmm/s2_observer.h"
+#include "vmm/trace.h"
 
 /* Everything that is told about one mapping, or one refusal. */
 struct record {
@@ -127,8 +128,14 @@ static void write_text(FILE *out, const struct record *record)
     fflush(out);
 }
 
-static void write_record(const struct recorder *recorder, const struct record *record)
+static void write_record(struct recorder *recorder, const struct record *record)
 {
+    if (recorder->count == RECORDS_MAX) {
+        trace_warning(recorder->trace, "record", "no more than %u records for one run",
+                      RECORDS_MAX);
+        return;
+    }
+    recorder->count++;
     if (recorder->json)
         write_json(recorder, recorder->json, record);
     if (recorder->json_file)

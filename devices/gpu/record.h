@@ -15,6 +15,10 @@
 struct hostmem_mapping;
 struct resource;
 struct s2_observer;
+struct trace;
+
+/* A guest that reports in a loop must not fill the disk. */
+#define RECORDS_MAX 20000u
 
 struct recorder {
     FILE *text; /* each of the three may be NULL */
@@ -22,7 +26,9 @@ struct recorder {
     FILE *json_file; /* the same objects, to a file */
     const struct memattr_platform *platform;
     struct s2_observer *observer; /* reads the S2 leaf; or NULL */
-    char library[64];             /* the renderer's */
+    struct trace *trace;
+    unsigned count;   /* records written */
+    char library[64]; /* the renderer's */
 };
 
 /* What the guest reported. */

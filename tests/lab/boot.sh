@@ -54,7 +54,7 @@ start_qemu() {
     base=${base% }
     # shellcheck disable=SC2054 # the commas are QEMU's
     qemu_arguments=(
-        -accel tcg,thread=multi,tb-size=256 -machine q35,sata=off,smbus=off,vmport=off -cpu "$model" -smp "$cpus" -m "$memory"
+        -accel tcg,thread=multi,tb-size=512 -machine q35,sata=off,smbus=off,vmport=off -cpu "$model" -smp "$cpus" -m "$memory"
         -nodefaults -no-user-config -display none -vga none -no-reboot
         -kernel "$kernel_image" -initrd "$kernel_initrd"
         -append "console=ttyS0 quiet panic=-1 tsc=reliable no_timer_check lab.run=${run_dir##*/} lab.base=${base// /,} lab.modules=$modules"

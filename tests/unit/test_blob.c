@@ -343,6 +343,27 @@ START_TEST(kvm_does_not_remove_the_slot)
 }
 END_TEST
 
+START_TEST(kvm_does_not_remove_the_slot_in_a_reset)
+{
+    struct error error;
+    struct resource *resource = fake_gpu_map_blob(&fake, ID, SIZE, 0);
+    const struct backing backing = resource->backing;
+    uint32_t slot = resource->mapping.slot;
+    fake.removal_fails = true;
+    gpu_reset_state(&fake.gpu);
+    /* The device forgets it; the memory stays where the guest can reach it. */
+    ck_assert_uint_eq(fake.gpu.resources.count, 0);
+    ck_assert_uint_eq(fake_kernel_mappings("memfd:fake-blob"), 1);
+    ck_assert_ptr_nonnull(
+        strstr(fake_output_text(&fake.trace_output), "blob 2 stays mapped"));
+
+    fake.removal_fails = false;
+    ck_assert(memslot_remove(&fake.memslots, slot, &error));
+    struct backing left = backing;
+    backing_close(&left, &fake.gpu.renderer, ID);
+}
+END_TEST
+
 START_TEST(memory_that_the_renderer_maps_goes_after_the_slot)
 {
     fake.renderer.plan.fd = FAKE_FD_FAILS;
@@ -376,6 +397,7 @@ Suite *blob_suite(void)
                         FAKE_FD_COUNT);
     tcase_add_test(test_case, kvm_does_not_make_the_slot);
     tcase_add_test(test_case, kvm_does_not_remove_the_slot);
+    tcase_add_test(test_case, kvm_does_not_remove_the_slot_in_a_reset);
     tcase_add_test(test_case, memory_that_the_renderer_maps_goes_after_the_slot);
     suite_add_tcase(suite, test_case);
     return suite;

@@ -84,6 +84,19 @@ START_TEST(a_signal_covers_what_came_before_on_its_timeline)
 }
 END_TEST
 
+START_TEST(a_refused_fence_covers_nothing_else)
+{
+    uint32_t first = add(global, 0);
+    uint32_t refused = add(global, 1);
+    fence_queue_complete(&queue, refused);
+    ck_assert(readable());
+    expect(1);
+    expect_none();
+    fence_queue_signal(&queue, global, first);
+    expect(0);
+}
+END_TEST
+
 START_TEST(timelines_do_not_wait_for_each_other)
 {
     uint32_t fences[4] = {add(global, 0), add(ring_0, 1), add(ring_1, 2), add(other, 3)};
@@ -228,6 +241,7 @@ Suite *fence_suite(void)
     tcase_add_checked_fixture(test_case, set_up, tear_down);
     tcase_add_test(test_case, a_chain_comes_back_once_when_its_fence_is_done);
     tcase_add_test(test_case, a_signal_covers_what_came_before_on_its_timeline);
+    tcase_add_test(test_case, a_refused_fence_covers_nothing_else);
     tcase_add_test(test_case, timelines_do_not_wait_for_each_other);
     tcase_add_test(test_case, chains_come_back_in_the_order_of_add);
     tcase_add_test(test_case, the_32_bit_number_wraps);

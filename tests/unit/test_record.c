@@ -13,6 +13,7 @@
 #include "tests/unit/skip.h"
 #include "tests/unit/suites.h"
 #include "vmm/s2_observer.h"
+#include "vmm/trace.h"
 
 #define ADDRESS 0x100000000u /* gfn 0x100000 */
 
@@ -270,6 +271,24 @@ START_TEST(a_leaf_of_the_blob_before_is_forgotten)
 }
 END_TEST
 
+START_TEST(there_is_a_limit)
+{
+    struct trace trace;
+    trace_init(&trace, recorder.text, false);
+    recorder.trace = &trace;
+    recorder.count = RECORDS_MAX - 1;
+    observe(MEMATTR_WC);
+    fflush(recorder.json);
+    size_t one = json_size;
+    observe(MEMATTR_WC);
+    fflush(recorder.json);
+    fflush(recorder.text);
+    ck_assert_uint_gt(one, 0);
+    ck_assert_uint_eq(json_size, one);
+    ck_assert_ptr_nonnull(strstr(text, "no more than 20000 records"));
+}
+END_TEST
+
 START_TEST(the_text_for_people)
 {
     observe(MEMATTR_WC);
@@ -352,6 +371,7 @@ Suite *record_suite(void)
     tcase_add_test(test_case, the_leaf_that_kvm_installed);
     tcase_add_test(test_case, what_the_host_kernel_has_on_record);
     tcase_add_test(test_case, a_leaf_of_the_blob_before_is_forgotten);
+    tcase_add_test(test_case, there_is_a_limit);
     tcase_add_test(test_case, the_text_for_people);
     tcase_add_test(test_case, each_stream_is_optional);
     tcase_add_test(test_case, the_keys_are_those_of_the_documentation);
