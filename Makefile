@@ -140,7 +140,7 @@ lint:
 	$(Q)clang-format --dry-run -Werror $(C_FILES)
 	$(Q)tests/lint-includes
 	$(Q)tests/lint-spdx
-	$(Q)shellcheck -x $(SHELL_FILES)
+	$(Q)shellcheck -x -P SCRIPTDIR $(SHELL_FILES)
 	$(Q)cppcheck --quiet --error-exitcode=1 --inline-suppr --std=c11 -I. \
 		--enable=warning,performance,portability --suppress=missingIncludeSystem \
 		--suppress=unknownMacro --suppress=comparePointers:guest/* vmm virtio devices firmware guest

@@ -241,7 +241,8 @@ bool virtio_device_run(struct virtio_device *device,
     atomic_store(&device->quit, false);
 
     /* Signals are for the main thread and the vCPUs. */
-    sigset_t all, before;
+    sigset_t all;
+    sigset_t before;
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);
     int result = pthread_create(&device->thread, NULL, run_thread, &start);

@@ -29,7 +29,7 @@
 
 #include "vmm/layout.h"
 
-#define PAGE_SIZE 4096u
+#define PAGE_SIZE (4 * KIB)
 #define ENTRIES   512u
 
 #define PAGE_PRESENT_WRITABLE 0x3u
@@ -49,9 +49,9 @@ static bool write_page_tables(const struct guest_memory *memory, struct error *e
 
     memset(tables, 0, sizeof tables);
     tables[PML4][0] = (base + PDPT * PAGE_SIZE) | PAGE_PRESENT_WRITABLE;
-    for (unsigned i = 0; i < 4; i++) {
+    for (uint64_t i = 0; i < 4; i++) {
         tables[PDPT][i] = (base + (DIRECTORIES + i) * PAGE_SIZE) | PAGE_PRESENT_WRITABLE;
-        for (unsigned j = 0; j < ENTRIES; j++)
+        for (uint64_t j = 0; j < ENTRIES; j++)
             tables[DIRECTORIES + i][j] =
                 (i * ENTRIES + j) * 2 * MIB | PAGE_LARGE | PAGE_PRESENT_WRITABLE;
     }

@@ -21,6 +21,7 @@ write_job() {
             i=$((i + 1))
         done
         for variable in "${variables[@]}"; do echo "export $(quoted "$variable")"; done
+        echo "shader_cache=$(quoted "/s2vmm/build/lab/shaders-$(digest "$tree_root").tar")"
         echo "set -- $(quoted "$@")"
     } >"$run_dir/job"
 }
