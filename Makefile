@@ -107,7 +107,7 @@ $(BUILD)/%.guest.o: %.S
 .PHONY: demo
 demo:
 	$(Q)tests/setup build $(if $(NATIVE),,lab)
-	+$(Q)$(MAKE) --no-print-directory all
+	+$(Q)$(MAKE) --no-print-directory -j2 all
 	$(Q)tests/demo $(if $(NATIVE),--native) --build $(BUILD)
 
 .PHONY: check
@@ -123,7 +123,7 @@ check-unit check-native check-lab: check-%:
 .PHONY: bench
 bench:
 	$(Q)tests/setup build lab
-	+$(Q)$(MAKE) --no-print-directory all $(BENCH)
+	+$(Q)$(MAKE) --no-print-directory -j2 all $(BENCH)
 	$(Q)tests/bench/run --build $(BUILD)
 
 # The programs that tests/check runs.
@@ -144,7 +144,7 @@ lint:
 	$(Q)cppcheck --quiet --error-exitcode=1 --inline-suppr --std=c11 -I. \
 		--enable=warning,performance,portability --suppress=missingIncludeSystem \
 		--suppress=unknownMacro --suppress=comparePointers:guest/* vmm virtio devices firmware guest
-	+$(Q)$(MAKE) --no-print-directory CC=clang tests
+	+$(Q)$(MAKE) --no-print-directory -j2 CC=clang tests
 	$(Q)tests/lint-tidy $(LIB_SOURCES) vmm/main.c
 	+$(Q)$(MAKE) --no-print-directory $(BUILD)/print-memattr
 	$(Q)$(BUILD)/print-memattr --check docs/memory-attributes.md

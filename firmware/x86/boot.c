@@ -29,7 +29,7 @@
 
 #include "vmm/layout.h"
 
-#define PAGE_SIZE (4 * KIB)
+#define PAGE_SIZE 4096u
 #define ENTRIES   512u
 
 #define PAGE_PRESENT_WRITABLE 0x3u
@@ -48,7 +48,7 @@ static bool write_page_tables(const struct guest_memory *memory, struct error *e
     uint64_t tables[COUNT][ENTRIES];
 
     memset(tables, 0, sizeof tables);
-    tables[PML4][0] = (base + PDPT * PAGE_SIZE) | PAGE_PRESENT_WRITABLE;
+    tables[PML4][0] = (base + (uint64_t)PDPT * PAGE_SIZE) | PAGE_PRESENT_WRITABLE;
     for (uint64_t i = 0; i < 4; i++) {
         tables[PDPT][i] = (base + (DIRECTORIES + i) * PAGE_SIZE) | PAGE_PRESENT_WRITABLE;
         for (uint64_t j = 0; j < ENTRIES; j++)
