@@ -36,8 +36,12 @@ static bool create_object(struct guest *guest, const struct blob *blob, uint64_t
         return true;
     case BLOB_VENUS:
         *blob_id = VENUS_MEMORY + blob->resource_id;
+        /* As Mesa's driver does it: only memory for other devices asks for a dma-buf; the
+         * renderer makes all of it exportable as it can. */
         venus_encode_allocate_memory(&stream, VENUS_DEVICE, *blob_id, blob->size,
-                                     VENUS_EXPORT_DMA_BUF);
+                                     blob->flags & VIRTIO_GPU_BLOB_FLAG_USE_CROSS_DEVICE
+                                         ? VENUS_EXPORT_DMA_BUF
+                                         : VENUS_EXPORT_NONE);
         break;
     case BLOB_VIRGL:
         *blob_id = blob->resource_id;

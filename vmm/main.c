@@ -156,6 +156,8 @@ static bool add_gpu(struct machine *machine, const struct options *options,
     if (machine->recorder.observer)
         s2_observer_init(&machine->observer, NULL, machine->platform.memattr.model,
                          config.window);
+    if (machine->observer.reason[0])
+        trace_detail(&machine->trace, "s2", "%s", machine->observer.reason);
     if (!gpu_init(&machine->gpu, &config, &vm->memory, &vm->memslots, &machine->recorder,
                   &machine->trace, error))
         return false;
