@@ -4,7 +4,7 @@
  * machine together, runs it, and turns its outcome into an exit status:
  *
  *   0 success, 1 the guest reported failure, 2 usage or configuration, 3 the host failed,
- *   4 the guest crashed, 124 the time limit
+ *   4 the guest crashed, 124 the time limit, 128 + n signal n
  */
 #include <errno.h>
 #include <linux/virtio_mmio.h>
@@ -28,6 +28,7 @@
 #include "vmm/options.h"
 #include "vmm/platform.h"
 #include "vmm/s2_observer.h"
+#include "vmm/stop_signals.h"
 #include "vmm/version.h"
 
 enum exit_status {
@@ -49,6 +50,7 @@ struct machine {
     struct witness witness;
     struct s2_observer observer;
     struct recorder recorder;
+    struct stop_signals signals;
     unsigned boot_device_count;
     struct boot_device boot_devices[BOOT_DEVICES_MAX];
 };
@@ -228,6 +230,7 @@ static bool assemble_and_run(struct machine *machine, const struct options *opti
            add_basic_devices(machine, options, error) &&
            (!(options->venus || options->virgl) || add_gpu(machine, options, error)) &&
            boot(machine, options, &entry, error) &&
+           stop_signals_start(&machine->signals, &machine->vm, error) &&
            vm_run(&machine->vm, entry, options->timeout, outcome, error);
 }
 
@@ -242,13 +245,13 @@ static int status_of(const struct vm_outcome *outcome)
         return outcome->verdict == EXIT_VERDICT_CRASH ? STATUS_GUEST_CRASHED
                                                       : STATUS_GUEST_FAILED;
     case VM_END_CRASH:
-        fprintf(stderr, "s2vmm: the guest crashed: %s\n", outcome->error.text);
+        fprintf(stderr, "s2vmm: %s\n", outcome->error.text);
         return STATUS_GUEST_CRASHED;
     case VM_END_HOST:
         return report(&outcome->error);
-    case VM_END_SIGNAL:
-        fprintf(stderr, "s2vmm: the guest was still running at the time limit\n");
-        return STATUS_TIME_LIMIT;
+    case VM_END_SIGNAL: /* the verdict is the signal's number; 0: the time limit */
+        fprintf(stderr, "s2vmm: %s\n", outcome->error.text);
+        return outcome->verdict ? 128 + (int)outcome->verdict : STATUS_TIME_LIMIT;
     case VM_END_NONE:
         break;
     }
@@ -268,6 +271,7 @@ static int run(const struct options *options)
     int status = assemble_and_run(machine, options, &outcome, &error)
                      ? status_of(&outcome)
                      : report(&error);
+    stop_signals_finish(&machine->signals);
     gpu_finish(&machine->gpu);
     s2_observer_finish(&machine->observer);
     serial_finish(&machine->serial);

@@ -9,6 +9,7 @@ int main(void)
 {
     static Suite *(*const suites[])(void) = {
         error_suite,
+        stop_signals_suite,
         types_suite,
         guest_memory_suite,
         memslot_suite,

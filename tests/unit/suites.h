@@ -5,6 +5,7 @@
 #include <check.h>
 
 Suite *error_suite(void);
+Suite *stop_signals_suite(void);
 Suite *types_suite(void);
 Suite *guest_memory_suite(void);
 Suite *memslot_suite(void);
