@@ -48,7 +48,7 @@ GUEST_OBJECTS := $(GUEST_SOURCES:%.c=$(BUILD)/%.guest.o) $(GUEST_ASM:%.S=$(BUILD
                  $(BUILD)/vmm/memattr.guest.o
 GUEST := $(BUILD)/guest.elf
 GUEST_CFLAGS_x86 := -mgeneral-regs-only -mno-red-zone -mcmodel=small
-GUEST_CFLAGS = -std=c17 -O2 -g $(WARNINGS) -ffreestanding -fno-pic -fno-pie -fno-stack-protector \
+GUEST_CFLAGS = -std=c17 -Os -g -ffunction-sections -fdata-sections $(WARNINGS) -ffreestanding -fno-pic -fno-pie -fno-stack-protector \
                -fno-asynchronous-unwind-tables -fno-strict-aliasing $(GUEST_CFLAGS_$(ARCH_DIR))
 
 # --- tests -------------------------------------------------------------------------------
@@ -83,20 +83,20 @@ $(E2E): $(E2E_OBJECTS) $(LIB)
 
 $(GUEST): $(GUEST_OBJECTS) guest/arch/$(ARCH_DIR)/guest.ld
 	$(call say,LINK,$@)
-	$(Q)$(CC) -nostdlib -static -no-pie -Wl,--build-id=none -Wl,-z,noexecstack -Wl,--no-warn-rwx-segments \
+	$(Q)$(CC) -nostdlib -static -no-pie -Wl,--build-id=none -Wl,--gc-sections -Wl,-z,noexecstack -Wl,--no-warn-rwx-segments \
 		-T guest/arch/$(ARCH_DIR)/guest.ld $(if $(findstring clang,$(CC)),-Wno-unused-command-line-argument) -o $@ $(GUEST_OBJECTS)
 
-$(BUILD)/%.o: %.c
+$(BUILD)/%.o: %.c Makefile
 	$(call say,CC,$<)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
 
-$(BUILD)/%.guest.o: %.c
+$(BUILD)/%.guest.o: %.c Makefile
 	$(call say,CC,$< (guest))
 	@mkdir -p $(@D)
 	$(Q)$(CC) -I. $(GUEST_CFLAGS) -MMD -MP -c -o $@ $<
 
-$(BUILD)/%.guest.o: %.S
+$(BUILD)/%.guest.o: %.S Makefile
 	$(call say,AS,$< (guest))
 	@mkdir -p $(@D)
 	$(Q)$(CC) -I. -g -MMD -MP -c -o $@ $<
@@ -140,6 +140,7 @@ lint:
 	$(Q)clang-format --dry-run -Werror $(C_FILES)
 	$(Q)tests/lint-includes
 	$(Q)tests/lint-spdx
+	$(Q)tests/lint-docs
 	$(Q)shellcheck -x -P SCRIPTDIR $(SHELL_FILES)
 	$(Q)cppcheck --quiet --error-exitcode=1 --inline-suppr --std=c11 -I. \
 		--enable=warning,performance,portability --suppress=missingIncludeSystem \
