@@ -62,6 +62,15 @@ const struct e2e_case e2e_cases[] = {
     {.name = "hole", .needs = VENUS, .scenario = "scenario=hole"},
     {.name = "reset-mapped", .needs = VENUS, .scenario = "scenario=reset-mapped"},
 
+    {.name = "virgl-surfaceless", .needs = KVM | NEEDS_VIRGL, .scenario = "scenario=capsets",
+     .arguments = {"--gpu=virgl"}, .out = {"id 1", "id 2"}},
+    /* With virgl the global timeline is OpenGL's, and fences end on a thread of the library. */
+    {.name = "virgl-fences", .needs = VENUS | NEEDS_VIRGL, .scenario = "scenario=fences",
+     .arguments = {"--gpu=venus,virgl"}},
+    {.name = "virgl-without-dma-bufs", .needs = KVM | NEEDS_VIRGL,
+     .scenario = "scenario=blob-virgl expect=refused", .arguments = {"--gpu=virgl"},
+     .err = {"RESOURCE_MAP_BLOB"}},
+
     /* The main job: the effective type is what map_info says. */
     {.name = "blob-shm", .needs = VENUS, .scenario = "scenario=blob-shm map-info=cached",
      .arguments = {"--json"},
@@ -127,8 +136,8 @@ const struct e2e_case e2e_cases[] = {
      .arguments = {"--json", "--cache-mode-policy=permissive"},
      .out = {SAYS("fd_type", "POINTER"), SAYS("host_from", "renderer"), SAYS("verdict", "match"),
              SAW_EACH_OTHER}},
-    {.name = "blob-overrun", .needs = GBM, .scenario = "scenario=blob-overrun",
-     .arguments = {"--gpu=virgl", VGEM},
+    {.name = "blob-overrun", .needs = KVM | NEEDS_VIRGL, .scenario = "scenario=blob-overrun",
+     .arguments = {"--gpu=virgl"},
      .err = {"the buffer behind the blob has 100 bytes, the blob claims"}},
     {.name = "virglrenderer-too-old", .needs = KVM | NEEDS_NO_GBM,
      .scenario = "scenario=blob-virgl expect=refused", .arguments = {"--gpu=virgl", VGEM},

@@ -27,6 +27,7 @@ enum case_need {
     NEEDS_NO_GBM = 1 << 9,  /* a vgem node, and a libvirglrenderer that cannot use it */
     NEEDS_SHADOW = 1 << 10, /* shadow paging: the guest's PAT does not count */
     NEEDS_NO_KVM = 1 << 11, /* no /dev/kvm */
+    NEEDS_VIRGL = 1 << 12,  /* an EGL for virgl, surfaceless; no dma-bufs */
 };
 
 /* A case with one of these has a Vulkan driver loaded. */

@@ -22,7 +22,8 @@ static const struct {
     {"kvm", NEEDS_KVM},       {"venus", NEEDS_VENUS},       {"dmabuf", NEEDS_DMABUF},
     {"gbm", NEEDS_GBM},       {"hardware", NEEDS_HARDWARE}, {"npt", NEEDS_NPT},
     {"s2", NEEDS_S2},         {"lie", NEEDS_LIE},           {"opaque", NEEDS_OPAQUE},
-    {"no-gbm", NEEDS_NO_GBM}, {"shadow", NEEDS_SHADOW},     {"no-kvm", NEEDS_NO_KVM},
+    {"no-gbm", NEEDS_NO_GBM}, {"shadow", NEEDS_SHADOW},     {"virgl", NEEDS_VIRGL},
+    {"virgl", NEEDS_VIRGL},   {"no-kvm", NEEDS_NO_KVM},
 };
 
 /* What the environment has; an unknown word is a mistake of the caller. */
