@@ -62,7 +62,7 @@ static int report(const struct error *error)
                                                                : STATUS_HOST;
 }
 
-/* --- run --------------------------------------------------------------------------------- */
+/* --- run --- */
 
 static void announce(struct machine *machine, enum boot_device_kind kind, uint32_t irq,
                      uint64_t base, uint64_t size)
@@ -283,7 +283,7 @@ static int run(const struct options *options)
     return status;
 }
 
-/* --- probe ------------------------------------------------------------------------------- */
+/* --- probe --- */
 
 static void no_fence(void *context, struct renderer_timeline timeline, uint32_t fence)
 {

@@ -20,7 +20,7 @@
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
-/* ---- The leaf that KVM installs ---- */
+/* --- The leaf that KVM installs --- */
 
 /* EPT has two tables: KVM sets IPAT on RAM leaves by default. */
 enum variant { EPT_IPAT, EPT_HONOURS, NPT, SHADOW, VARIANT_COUNT };
@@ -65,7 +65,7 @@ static const struct memattr_expected_leaf leaves[VARIANT_COUNT][MEMATTR_PAGE_COU
     },
 };
 
-/* ---- S1 x leaf ---- */
+/* --- S1 x leaf --- */
 
 /* Intel EPT without IPAT: the leaf's type takes the place of the MTRR's. */
 #define SDM(type) {(type), MEMATTR_READ, "SDM 3, 29.3.7.2: table 12-7 as PAT x EPT type"}
@@ -140,7 +140,7 @@ static const struct memattr_effective shadow[MEMATTR_PAGE_COUNT] = {
     [MEMATTR_PAGE_MMIO] = {MEMATTR_UC, MEMATTR_READ, "x86.c (7.3:7138); SDM 3, table 12-7: PAT WB x MTRR UC"},
 };
 
-/* ---- The host's side ---- */
+/* --- The host's side --- */
 
 static const enum memattr_type host_effective[MEMATTR_PAGE_COUNT][MEMATTR_TYPE_COUNT] = {
     [MEMATTR_PAGE_RAM] = {
@@ -151,7 +151,7 @@ static const enum memattr_type host_effective[MEMATTR_PAGE_COUNT][MEMATTR_TYPE_C
         [MEMATTR_WC] = MEMATTR_WC, [MEMATTR_UC_MINUS] = MEMATTR_UC, [MEMATTR_UC] = MEMATTR_UC},
 };
 
-/* ---- What a mismatch costs ---- */
+/* --- What a mismatch costs --- */
 
 /* Types by what can go wrong between them. */
 enum behaviour { CACHED, COMBINING, UNCACHED, BEHAVIOUR_COUNT };
@@ -208,7 +208,7 @@ static const char *const mismatches[MEMATTR_PAGE_COUNT][BEHAVIOUR_COUNT][BEHAVIO
     },
 };
 
-/* ---- Advice ---- */
+/* --- Advice --- */
 
 /* The cache mode that names a type; WT and WP have no name in virtio-gpu, and CACHED then
  * gives WB, which is refused. */
@@ -250,7 +250,7 @@ static const char *no_match_reason(const struct memattr_platform *platform,
     return reason ? reason : REFUSED_MTRR;
 }
 
-/* ---- Look-ups ---- */
+/* --- Look-ups --- */
 
 enum memattr_type memattr_s1_of_map_info(enum memattr_map_info map_info)
 {
@@ -352,7 +352,7 @@ struct memattr_advice memattr_advise(const struct memattr_platform *platform,
     return advice;
 }
 
-/* ---- Names ---- */
+/* --- Names --- */
 
 static const char *name_of(const char *const *names, size_t count, unsigned value)
 {

@@ -92,8 +92,7 @@ static const struct option long_options[] = {
     {NULL, 0, NULL, 0},
 };
 
-/* --- values
- * ------------------------------------------------------------------------------ */
+/* --- values --- */
 
 /* strtoull() would take white space and a sign, and make -1 a large number. */
 static bool begins_with_digit(const char *text)
@@ -241,8 +240,7 @@ static bool parse_option(int id, const char *value, struct options *options,
     return good;
 }
 
-/* --- the whole
- * --------------------------------------------------------------------------- */
+/* --- the whole --- */
 
 static bool check(const struct options *options, struct error *error)
 {

@@ -37,8 +37,7 @@ void platform_add_fact(struct platform *platform, const char *name, const char *
     snprintf(fact->where, sizeof fact->where, "%s", where);
 }
 
-/* --- files below the root
- * ---------------------------------------------------------------- */
+/* --- files below the root --- */
 
 static const char *below_root(const struct platform_sources *sources, const char *path,
                               char *whole)
@@ -113,8 +112,7 @@ void platform_add_file(struct platform *platform, const struct platform_sources 
     platform_add_fact(platform, name, line, path);
 }
 
-/* --- the kernel and KVM
- * ------------------------------------------------------------------ */
+/* --- the kernel and KVM --- */
 
 static void probe_kernel(struct platform *platform,
                          const struct platform_sources *sources)
@@ -153,8 +151,7 @@ static void probe_capabilities(struct platform *platform,
     }
 }
 
-/* --- where dma-bufs come from
- * ------------------------------------------------------------ */
+/* --- where dma-bufs come from --- */
 
 /* Opens a device node to see whether we may; -1 and an explaining value if not. */
 static int open_node(const struct platform_sources *sources, const char *path,
@@ -265,8 +262,7 @@ static void probe_limits(struct platform *platform)
     platform_add_fact(platform, "locked memory", text, "RLIMIT_MEMLOCK");
 }
 
-/* --- all of it
- * --------------------------------------------------------------------------- */
+/* --- all of it --- */
 
 /* kvm_problem: why KVM cannot be used, or NULL. */
 static bool probe_all(struct platform *platform, const struct platform_sources *sources,

@@ -53,8 +53,7 @@ bool platform_probe(struct platform *platform, const struct platform_sources *so
 void platform_add_fact(struct platform *platform, const char *name, const char *value,
                        const char *where);
 
-/* --- for vmm/arch/
- * ---------------------------------------------------------------------- */
+/* --- for vmm/arch/ --- */
 
 /* Fills in `memattr` and `guest_pat_liftable`, and adds the facts that led there. */
 void platform_probe_arch(struct platform *platform,

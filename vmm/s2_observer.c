@@ -24,7 +24,7 @@
 /* Per CPU; an event has about 60 bytes, so that a blob of 128 MiB fits twice. */
 #define BUFFER_KIB "4096"
 
-/* --- tracefs ----------------------------------------------------------------------------- */
+/* --- tracefs --- */
 
 __attribute__((format(printf, 2, 3))) static bool give_up(struct s2_observer *observer,
                                                           const char *format, ...)
@@ -192,7 +192,7 @@ void s2_observer_finish(struct s2_observer *observer)
     observer->instance[0] = '\0';
 }
 
-/* --- reading ----------------------------------------------------------------------------- */
+/* --- reading --- */
 
 static void take_in(struct s2_observer *observer, const char *line)
 {
@@ -266,7 +266,7 @@ void s2_observer_forget(struct s2_observer *observer, struct gpa_range range)
                          range.size >> PAGE_SHIFT);
 }
 
-/* --- the host's side --------------------------------------------------------------------- */
+/* --- the host's side --- */
 
 bool s2_observer_host_type(const struct s2_observer *observer, uint64_t hpa,
                            enum memattr_type *type)

@@ -61,8 +61,7 @@ static void know(struct cache_mode_answer *answer, const struct fixed_attribute 
     snprintf(answer->detail, sizeof answer->detail, "%s: %s", fixed->name, fixed->why);
 }
 
-/* --- the sources
- * ------------------------------------------------------------------------- */
+/* --- the sources --- */
 
 static void ask_kernel(const struct cache_mode_question *question,
                        struct cache_mode_answer *answer)
@@ -165,8 +164,7 @@ static void ask_renderer(const struct cache_mode_question *question,
              answer->said);
 }
 
-/* --- the decision
- * ------------------------------------------------------------------------ */
+/* --- the decision --- */
 
 static enum memattr_type effective(const struct cache_mode_report *report,
                                    const struct cache_mode_answer *answer)

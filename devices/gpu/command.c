@@ -24,8 +24,7 @@ struct command {
     bool (*handle)(struct gpu *gpu, struct call *call, struct error *error);
 };
 
-/* --- display and capsets
- * ----------------------------------------------------------------- */
+/* --- display and capsets --- */
 
 static bool get_display_info(struct gpu *gpu, struct call *call, struct error *error)
 {
@@ -84,8 +83,7 @@ static bool get_capset(struct gpu *gpu, struct call *call, struct error *error)
                      get->capset_id);
 }
 
-/* --- contexts
- * ---------------------------------------------------------------------------- */
+/* --- contexts --- */
 
 static bool context_create(struct gpu *gpu, struct call *call, struct error *error)
 {
@@ -163,8 +161,7 @@ static bool submit_3d(struct gpu *gpu, struct call *call, struct error *error)
                                      submit + 1, submit->size, error);
 }
 
-/* --- resources
- * --------------------------------------------------------------------------- */
+/* --- resources --- */
 
 static bool resource_create_blob(struct gpu *gpu, struct call *call, struct error *error)
 {
@@ -212,8 +209,7 @@ static bool resource_unref(struct gpu *gpu, struct call *call, struct error *err
     return blob_destroy(gpu, unref->resource_id, error);
 }
 
-/* --- dispatch
- * ---------------------------------------------------------------------------- */
+/* --- dispatch --- */
 
 /* virtio 1.2, 5.7.6.7: ERR_UNSPEC is for what no other code describes. */
 static uint32_t response_type(enum error_code code)

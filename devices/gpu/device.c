@@ -19,8 +19,7 @@
 /* Chains served before other events of the thread get their turn. */
 #define COMMANDS_AT_ONCE 32u
 
-/* --- queues
- * ------------------------------------------------------------------------------ */
+/* --- queues --- */
 
 static void give_back(struct gpu *gpu, unsigned index, uint16_t head, uint32_t written)
 {
@@ -114,8 +113,7 @@ static void fences_signalled(void *context)
         give_back(gpu, GPU_QUEUE_CONTROL, head, written);
 }
 
-/* --- life
- * -------------------------------------------------------------------------------- */
+/* --- life --- */
 
 void gpu_reset_state(struct gpu *gpu)
 {

@@ -77,8 +77,7 @@ void gpu_finish(struct gpu *gpu);
 /* Destroys all resources and contexts. */
 void gpu_reset_state(struct gpu *gpu);
 
-/* --- command.c
- * --------------------------------------------------------------------------- */
+/* --- command.c --- */
 
 struct gpu_response {
     uint32_t size; /* bytes, header included */
@@ -97,16 +96,14 @@ struct gpu_response {
 bool gpu_command(struct gpu *gpu, void *request, uint32_t size, uint64_t room,
                  struct gpu_response *response, struct renderer_timeline *timeline);
 
-/* --- context.c
- * --------------------------------------------------------------------------- */
+/* --- context.c --- */
 
 bool gpu_context_create(struct gpu *gpu, uint32_t id, uint32_t capset_id,
                         const char *name, struct error *error);
 bool gpu_context_destroy(struct gpu *gpu, uint32_t id, struct error *error);
 bool gpu_context_check(const struct gpu *gpu, uint32_t id, struct error *error);
 
-/* --- blob.c
- * ------------------------------------------------------------------------------ */
+/* --- blob.c --- */
 
 bool blob_create(struct gpu *gpu, const struct renderer_blob *blob, struct error *error);
 bool blob_map(struct gpu *gpu, uint32_t resource_id, uint64_t offset,

@@ -65,8 +65,7 @@ struct renderer_virgl {
     bool initialised;
 };
 
-/* --- callbacks of the library
- * ------------------------------------------------------------ */
+/* --- callbacks of the library --- */
 
 static void global_fence_done(void *cookie, uint32_t fence)
 {
@@ -90,8 +89,7 @@ static int open_drm_node(void *cookie)
     return open(virgl->config.drm_node, O_RDWR | O_CLOEXEC);
 }
 
-/* --- start and stop
- * ---------------------------------------------------------------------- */
+/* --- start and stop --- */
 
 static bool load(struct renderer_virgl *virgl, struct error *error)
 {
@@ -218,8 +216,7 @@ const char *renderer_virgl_library(const struct renderer_virgl *virgl)
     return virgl->library_name;
 }
 
-/* --- the ops
- * ----------------------------------------------------------------------------- */
+/* --- the ops --- */
 
 static bool failed(const struct renderer_virgl *virgl, int result, struct error *error,
                    const char *call, uint32_t id)

@@ -132,7 +132,7 @@ START_TEST(page_flags_tell_the_host_type)
 END_TEST
 // clang-format on
 
-/* --- the table of leaves ---------------------------------------------------------------- */
+/* --- the table of leaves --- */
 
 static struct s2_leaf_table table;
 
@@ -257,7 +257,7 @@ START_TEST(a_shared_slot_holds_the_newer_leaf)
 }
 END_TEST
 
-/* --- the observer ----------------------------------------------------------------------- */
+/* --- the observer --- */
 
 static struct s2_observer observer;
 static int pipe_in; /* what is written here is trace_pipe */
