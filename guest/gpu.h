@@ -21,7 +21,7 @@
     (VIRTIO_FEATURE(VIRTIO_GPU_F_VIRGL) | VIRTIO_FEATURE(VIRTIO_GPU_F_RESOURCE_BLOB) |   \
      VIRTIO_FEATURE(VIRTIO_GPU_F_CONTEXT_INIT))
 
-/* Capsets, which are also what CTX_CREATE takes as context_init (virtio 1.2, 5.7.6.8). */
+/* Capsets, which are also what CTX_CREATE takes as context_init (virtio 1.2, 5.7.6.8 and 5.7.6.9). */
 #define GPU_CAPSET_VIRGL2 2u
 #define GPU_CAPSET_VENUS  4u
 

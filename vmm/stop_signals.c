@@ -4,9 +4,12 @@
 #include <signal.h>
 #include <string.h>
 
+#define QUIT_SIGNAL SIGUSR1 /* from us to the thread: it is not needed any more */
+
 static void make_set(sigset_t *set)
 {
     sigemptyset(set);
+    sigaddset(set, QUIT_SIGNAL);
     sigaddset(set, SIGINT);
     sigaddset(set, SIGTERM);
 }
@@ -17,7 +20,7 @@ static void *wait_for_signal(void *context)
     sigset_t set;
     int number;
     make_set(&set);
-    if (sigwait(&set, &number) == 0) {
+    if (sigwait(&set, &number) == 0 && number != QUIT_SIGNAL) {
         struct error error;
         error_set(&error, ERROR_GUEST_LIMIT, "stopped by signal %d (%s)", number,
                   strsignal(number));
@@ -44,7 +47,7 @@ void stop_signals_finish(struct stop_signals *signals)
 {
     if (!signals->thread_runs)
         return;
-    pthread_cancel(signals->thread); /* sigwait() is a cancellation point */
+    pthread_kill(signals->thread, QUIT_SIGNAL);
     pthread_join(signals->thread, NULL);
     signals->thread_runs = false;
 }

@@ -245,6 +245,18 @@ static uint32_t response_type(enum error_code code)
 
 static const struct command *find_command(uint32_t type);
 
+/* A fence on a ring needs the ring; its context may be made by this very command. */
+static bool check_ring(const struct gpu *gpu, const struct command *command,
+                       const struct virtio_gpu_ctrl_hdr *header, struct error *error)
+{
+    if (header->ring_idx > GPU_RING_MAX)
+        return error_set(error, ERROR_GUEST_PARAMETER,
+                         "ring %u: a context has rings 0 to %u", header->ring_idx,
+                         GPU_RING_MAX);
+    return command->handle == context_create ||
+           gpu_context_check(gpu, header->ctx_id, error);
+}
+
 static bool run(struct gpu *gpu, struct call *call, uint64_t room, const char **name,
                 struct error *error)
 {
@@ -268,8 +280,7 @@ static bool run(struct gpu *gpu, struct call *call, uint64_t room, const char **
                          (unsigned long long)room, command->response_size);
     if (header->flags & VIRTIO_GPU_FLAG_FENCE &&
         header->flags & VIRTIO_GPU_FLAG_INFO_RING_IDX &&
-        command->handle != context_create &&
-        !gpu_context_check(gpu, header->ctx_id, error))
+        !check_ring(gpu, command, header, error))
         return false;
     return command->handle(gpu, call, error);
 }

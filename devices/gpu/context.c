@@ -19,20 +19,21 @@ bool gpu_context_check(const struct gpu *gpu, uint32_t id, struct error *error)
            error_set(error, ERROR_GUEST_CONTEXT, "there is no context %u", id);
 }
 
-/* virtio 1.2, 5.7.6.8: without CONTEXT_INIT, or with capset 0, it is a virgl context. */
-static bool check_capset(const struct gpu *gpu, uint32_t capset_id, struct error *error)
+/* Which capset a context is for. virtio 1.2, 5.7.6.9: with capset 0, or without CONTEXT_INIT,
+ * the device determines it: virgl, as it was before there was a choice, or what there is. */
+static bool choose_capset(const struct gpu *gpu, uint32_t *capset_id, struct error *error)
 {
     struct renderer_capset capset;
-    if (capset_id == 0 && gpu->config.virgl)
-        return true;
     for (unsigned i = 0; gpu->renderer.ops->capset(gpu->renderer.context, i, &capset);
          i++) {
-        if (capset.id == capset_id)
+        if (*capset_id == 0 && !gpu->config.virgl)
+            *capset_id = capset.id;
+        if (*capset_id == 0 || *capset_id == capset.id)
             return true;
     }
     return error_set(error, ERROR_GUEST_PARAMETER,
                      "capset %u is not offered: GET_CAPSET_INFO lists those that are",
-                     capset_id);
+                     *capset_id);
 }
 
 bool gpu_context_create(struct gpu *gpu, uint32_t id, uint32_t capset_id,
@@ -47,7 +48,7 @@ bool gpu_context_create(struct gpu *gpu, uint32_t id, uint32_t capset_id,
         return error_set(error, ERROR_GUEST_LIMIT,
                          "context %u: the limit of %u contexts is reached", id,
                          GPU_CONTEXTS_MAX);
-    if (!check_capset(gpu, capset_id, error) ||
+    if (!choose_capset(gpu, &capset_id, error) ||
         !gpu->renderer.ops->context_create(gpu->renderer.context, id, capset_id, name,
                                            error))
         return false;

@@ -77,8 +77,20 @@ static void serve_control(struct gpu *gpu)
     give_back(gpu, GPU_QUEUE_CONTROL, chain->head, written);
 }
 
-/* There is no scanout, so there is no cursor: its commands are taken and dropped, as a
- * response to them is not expected (virtio 1.2, 5.7.6.10). */
+/* There is no scanout, so there is no cursor: its commands fail. Linux' driver leaves no room
+ * for a response to them; then they are just returned. */
+static void serve_cursor(struct gpu *gpu)
+{
+    const struct virtio_gpu_ctrl_hdr response = {.type = VIRTIO_GPU_RESP_ERR_UNSPEC};
+    struct error error;
+    uint32_t written = gpu->chain.writable_size < sizeof response ? 0 : sizeof response;
+    if (virtqueue_chain_write(&gpu->virtio.queues[GPU_QUEUE_CURSOR], &gpu->chain, 0,
+                              &response, written, &error))
+        give_back(gpu, GPU_QUEUE_CURSOR, gpu->chain.head, written);
+    else
+        virtio_device_needs_reset(&gpu->virtio, &error);
+}
+
 static bool queue_kicked(void *context, unsigned index)
 {
     struct gpu *gpu = context;
@@ -95,7 +107,7 @@ static bool queue_kicked(void *context, unsigned index)
             if (index == GPU_QUEUE_CONTROL)
                 serve_control(gpu);
             else
-                give_back(gpu, index, gpu->chain.head, 0);
+                serve_cursor(gpu);
             break;
         }
     }

@@ -193,6 +193,25 @@ START_TEST(a_fence_is_repeated_in_the_response)
 }
 END_TEST
 
+START_TEST(a_context_has_64_rings)
+{
+    struct virtio_gpu_ctx_resource request = {
+        .hdr = {.type = CMD(CTX_ATTACH_RESOURCE),
+                .flags = FENCE | RING,
+                .ctx_id = FAKE_CONTEXT},
+        .resource_id = 2,
+    };
+    fake_gpu_create_blob(&commands.fake, 99, 4096);
+    request.resource_id = 99;
+    request.hdr.ring_idx = 63;
+    ck_assert(run(&request, sizeof request, ROOM));
+    request.hdr.ring_idx = 64;
+    ck_assert(!run(&request, sizeof request, ROOM));
+    ck_assert_uint_eq(commands.response.header.type,
+                      VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER);
+}
+END_TEST
+
 START_TEST(a_ring_is_a_timeline_of_its_context)
 {
     union request request = good_commands[_i].request;
@@ -271,6 +290,7 @@ Suite *command_suite(void)
     tcase_add_loop_test(test_case, a_mistake_gets_its_error_and_changes_nothing, 0,
                         mistake_count);
     tcase_add_loop_test(test_case, a_fence_is_repeated_in_the_response, 0, GOOD_COMMANDS);
+    tcase_add_test(test_case, a_context_has_64_rings);
     tcase_add_loop_test(test_case, a_ring_is_a_timeline_of_its_context, 0, GOOD_COMMANDS);
     tcase_add_loop_test(test_case, a_ring_of_an_unknown_context_is_refused, 0,
                         GOOD_COMMANDS);

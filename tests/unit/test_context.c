@@ -67,13 +67,19 @@ START_TEST(what_cannot_be_created_is_refused)
 }
 END_TEST
 
-/* virtio 1.2, 5.7.6.8: capset 0 is the virgl of old. */
-START_TEST(capset_0_needs_virgl)
+/* virtio 1.2, 5.7.6.9: the device determines the type. */
+START_TEST(capset_0_is_what_there_is)
 {
     struct error error;
     ck_assert(gpu_context_create(&fake.gpu, 9, 0, "", &error));
+    ck_assert_uint_eq(fake.renderer.context_capset, 0); /* virgl, by the library's rule */
     fake.gpu.config.virgl = false;
-    create_fails(10, 0, ERROR_GUEST_PARAMETER, "capset 0 is not offered");
+    fake.renderer.capset_count = 1;
+    fake.renderer.capsets[0].id = VENUS;
+    ck_assert(gpu_context_create(&fake.gpu, 10, 0, "", &error));
+    ck_assert_uint_eq(fake.renderer.context_capset, VENUS);
+    fake.renderer.capset_count = 0;
+    create_fails(11, 0, ERROR_GUEST_PARAMETER, "capset 0 is not offered");
 }
 END_TEST
 
@@ -140,7 +146,7 @@ Suite *context_suite(void)
     tcase_add_checked_fixture(test_case, set_up, tear_down);
     tcase_add_test(test_case, a_context_exists_from_create_to_destroy);
     tcase_add_test(test_case, what_cannot_be_created_is_refused);
-    tcase_add_test(test_case, capset_0_needs_virgl);
+    tcase_add_test(test_case, capset_0_is_what_there_is);
     tcase_add_test(test_case, any_of_them_can_be_destroyed_first);
     tcase_add_test(test_case, one_guest_gets_so_many);
     tcase_add_test(test_case, its_fences_end_with_a_context);

@@ -121,17 +121,31 @@ START_TEST(a_command_has_a_megabyte_at_most)
 }
 END_TEST
 
-START_TEST(cursor_commands_are_taken_and_dropped)
+/* _i: room for a response; Linux leaves none. */
+START_TEST(cursor_commands_fail)
 {
+    static const uint32_t rooms[] = {0, HEADER - 1, HEADER, ROOM};
+    uint32_t room = rooms[_i];
+    struct error error;
     uint16_t head;
     uint32_t length;
-    const struct virtqueue_mock_segment segment = {gpa(REQUESTS), 56, false};
-    uint16_t first = virtqueue_mock_add(&driver.mocks[GPU_QUEUE_CURSOR], &segment, 1);
+    const struct virtqueue_mock_segment segments[] = {
+        {gpa(REQUESTS), 56, false},
+        {gpa(RESPONSES), room, true},
+    };
+    uint16_t chain =
+        virtqueue_mock_add(&driver.mocks[GPU_QUEUE_CURSOR], segments, room > 0 ? 2 : 1);
     virtqueue_mock_publish(&driver.mocks[GPU_QUEUE_CURSOR]);
     ck_assert(!driver.ops->queue_kicked(&driver.fake.gpu, GPU_QUEUE_CURSOR));
     ck_assert(virtqueue_mock_take_used(&driver.mocks[GPU_QUEUE_CURSOR], &head, &length));
-    ck_assert_uint_eq(head, first);
-    ck_assert_uint_eq(length, 0);
+    ck_assert_uint_eq(head, chain);
+    ck_assert_uint_eq(length, room < HEADER ? 0 : HEADER);
+    if (length == 0)
+        return;
+    struct virtio_gpu_ctrl_hdr header;
+    ck_assert(guest_memory_read(&driver.fake.memory, gpa(RESPONSES), &header,
+                                sizeof header, &error));
+    ck_assert_uint_eq(header.type, VIRTIO_GPU_RESP_ERR_UNSPEC);
 }
 END_TEST
 
@@ -209,7 +223,7 @@ Suite *gpu_device_suite(void)
     tcase_add_test(test_case, the_response_is_cut_to_the_room);
     tcase_add_test(test_case, a_chain_may_have_nothing_to_read);
     tcase_add_loop_test(test_case, a_command_has_a_megabyte_at_most, 0, 2);
-    tcase_add_test(test_case, cursor_commands_are_taken_and_dropped);
+    tcase_add_loop_test(test_case, cursor_commands_fail, 0, 4);
     tcase_add_test(test_case, a_broken_ring_needs_a_reset);
     tcase_add_test(test_case, too_few_descriptors_leave_none_behind);
     tcase_add_test(test_case, without_a_render_server_it_does_not_start);
