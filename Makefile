@@ -107,7 +107,8 @@ $(BUILD)/%.guest.o: %.S Makefile
 .PHONY: demo
 demo:
 	$(Q)tests/setup build $(if $(NATIVE),,lab)
-	+$(Q)$(MAKE) --no-print-directory -j2 all
+	@echo 'Building s2vmm and the tiny guest'
+	+$(Q)$(MAKE) --no-print-directory -s -j2 say= all
 	$(Q)tests/demo $(if $(NATIVE),--native) --build $(BUILD)
 
 .PHONY: check

@@ -12,6 +12,6 @@ void test_skip(const char *test, const char *reason)
     FILE *file = path != NULL ? fopen(path, "a") : NULL;
     if (file == NULL)
         return;
-    fprintf(file, "SKIP: %s: %s\n", test, reason);
+    fprintf(file, "SKIP: %s\t%s\n", test, reason); /* a name may hold colons */
     fclose(file);
 }
