@@ -1,304 +1,101 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The tables of the attribute model for x86, and the few lines that look things up in
- * them.
+ * The rules that all models share; the tables are in vmm/memattr_x86.c and
+ * vmm/memattr_arm64.c.
  *
- *     platform, page --leaves--> leaf --ept | npt | shadow--> effective type
- *                                 s1 ------------^
- *
- * A cell is {type, basis, source}. The manuals are cited by the numbers of their 2023 to
- * 2025 editions: "SDM 3" is the Intel SDM, volume 3; "APM 2" the AMD64 Architecture
- * Programmer's Manual, volume 2, of which no copy was at hand: cells that lean on it are
- * inferred from what others say that it says. Kernel line numbers are "version:line" of
- * Debian's 6.1.176, 6.12.107, 7.2.13 and 7.3.4.
+ *     platform, buffer --leaf()--> leaf --combine()--> effective type --compare()--> verdict
+ *                                    s1 ----^             host type ------^
  *
  * Freestanding: this file is also compiled into the guest.
  */
-#include "vmm/memattr.h"
+#include "vmm/memattr_tables.h"
 
 #include <stddef.h>
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
-/* --- The leaf that KVM installs --- */
-
-/* EPT has two tables: KVM sets IPAT on RAM leaves by default. */
-enum variant { EPT_IPAT, EPT_HONOURS, NPT, SHADOW, VARIANT_COUNT };
-
-static enum variant variant_of(const struct memattr_platform *platform)
-{
-    static const enum variant variants[MEMATTR_MODEL_COUNT] = {
-        [MEMATTR_EPT] = EPT_HONOURS,
-        [MEMATTR_NPT] = NPT,
-        [MEMATTR_SHADOW] = SHADOW,
-    };
-    if (platform->model == MEMATTR_EPT && platform->ignores_guest_pat)
-        return EPT_IPAT;
-    return variants[platform->model];
-}
-
 // clang-format off
-static const struct memattr_expected_leaf leaves[VARIANT_COUNT][MEMATTR_PAGE_COUNT] = {
-    [EPT_IPAT] = {
-        [MEMATTR_PAGE_RAM]  = {{MEMATTR_WB, true}, MEMATTR_READ,
-            "vmx_get_mt_mask (6.1:7558, 6.12:7673, 7.3:7791); measured with Bochs 3.0, kernels 6.1, 6.12, 7.2"},
-        [MEMATTR_PAGE_MMIO] = {{MEMATTR_UC, false}, MEMATTR_READ,
-            "vmx_get_mt_mask: kvm_is_mmio_pfn; measured with Bochs 3.0, kernels 6.1, 6.12, 7.2"},
-    },
-    [EPT_HONOURS] = {
-        [MEMATTR_PAGE_RAM]  = {{MEMATTR_WB, false}, MEMATTR_READ,
-            "vmx_get_mt_mask (6.12:7673, 7.3:7791), quirk off; measured with Bochs 3.0, kernels 6.12, 7.2"},
-        [MEMATTR_PAGE_MMIO] = {{MEMATTR_UC, false}, MEMATTR_READ,
-            "vmx_get_mt_mask: kvm_is_mmio_pfn; measured with Bochs 3.0, kernels 6.12, 7.2"},
-    },
-    [NPT] = {
-        [MEMATTR_PAGE_RAM]  = {{MEMATTR_WB, false}, MEMATTR_MEASURED,
-            "tests/e2e: s2-of-wb-blob, s2-of-wc-blob (6.12, 7.2); svm has no get_mt_mask: PWT=PCD=PAT=0"},
-        [MEMATTR_PAGE_MMIO] = {{MEMATTR_WB, false}, MEMATTR_READ,
-            "svm has no get_mt_mask: PWT=PCD=PAT=0; measured with QEMU TCG, ivshmem BAR, kernels 6.1 to 7.2"},
-    },
-    [SHADOW] = {
-        [MEMATTR_PAGE_RAM]  = {{MEMATTR_WB, true}, MEMATTR_READ,
-            "x86.c (7.3:7138): no get_mt_mask without TDP, no PAT bits; seen in the lab (amd-shadow), kernels 6.12, 7.2"},
-        [MEMATTR_PAGE_MMIO] = {{MEMATTR_WB, true}, MEMATTR_READ,
-            "x86.c (7.3:7138), vmx.c (7.3:8766): no get_mt_mask without TDP, the shadow entry has no PAT bits"},
-    },
-};
-
-/* --- S1 x leaf --- */
-
-/* Intel EPT without IPAT: the leaf's type takes the place of the MTRR's. */
-#define SDM(type) {(type), MEMATTR_READ, "SDM 3, 29.3.7.2: table 12-7 as PAT x EPT type"}
-#define NO_SUCH_LEAF(type) {(type), MEMATTR_INFERRED, "not an EPT type, KVM does not install it: taken as UC"}
-static const struct memattr_effective ept[MEMATTR_TYPE_COUNT][MEMATTR_TYPE_COUNT] = {
-    [MEMATTR_WB] = {
-        [MEMATTR_WB] = SDM(MEMATTR_WB), [MEMATTR_WT]       = SDM(MEMATTR_WT), [MEMATTR_WP] = SDM(MEMATTR_WP),
-        [MEMATTR_WC] = SDM(MEMATTR_WC), [MEMATTR_UC_MINUS] = SDM(MEMATTR_UC), [MEMATTR_UC] = SDM(MEMATTR_UC)},
-    [MEMATTR_WT] = {
-        [MEMATTR_WB] = SDM(MEMATTR_WT), [MEMATTR_WT]       = SDM(MEMATTR_WT), [MEMATTR_WP] = SDM(MEMATTR_WP),
-        [MEMATTR_WC] = SDM(MEMATTR_WC), [MEMATTR_UC_MINUS] = SDM(MEMATTR_UC), [MEMATTR_UC] = SDM(MEMATTR_UC)},
-    [MEMATTR_WP] = {
-        [MEMATTR_WB] = SDM(MEMATTR_WP), [MEMATTR_WT]       = SDM(MEMATTR_WT), [MEMATTR_WP] = SDM(MEMATTR_WP),
-        [MEMATTR_WC] = SDM(MEMATTR_WC), [MEMATTR_UC_MINUS] = SDM(MEMATTR_WC), [MEMATTR_UC] = SDM(MEMATTR_UC)},
-    [MEMATTR_WC] = {
-        [MEMATTR_WB] = SDM(MEMATTR_WC), [MEMATTR_WT]       = SDM(MEMATTR_UC), [MEMATTR_WP] = SDM(MEMATTR_UC),
-        [MEMATTR_WC] = SDM(MEMATTR_WC), [MEMATTR_UC_MINUS] = SDM(MEMATTR_WC), [MEMATTR_UC] = SDM(MEMATTR_UC)},
-    [MEMATTR_UC_MINUS] = {
-        [MEMATTR_WB] = NO_SUCH_LEAF(MEMATTR_UC), [MEMATTR_WT]       = NO_SUCH_LEAF(MEMATTR_UC),
-        [MEMATTR_WP] = NO_SUCH_LEAF(MEMATTR_UC), [MEMATTR_WC]       = NO_SUCH_LEAF(MEMATTR_WC),
-        [MEMATTR_UC] = NO_SUCH_LEAF(MEMATTR_UC), [MEMATTR_UC_MINUS] = NO_SUCH_LEAF(MEMATTR_UC)},
-    [MEMATTR_UC] = {
-        [MEMATTR_WB] = SDM(MEMATTR_UC), [MEMATTR_WT]       = SDM(MEMATTR_UC), [MEMATTR_WP] = SDM(MEMATTR_UC),
-        [MEMATTR_WC] = SDM(MEMATTR_WC), [MEMATTR_UC_MINUS] = SDM(MEMATTR_UC), [MEMATTR_UC] = SDM(MEMATTR_UC)},
-};
-#undef SDM
-
-/* Intel EPT with IPAT: the leaf's type, whatever S1 says. */
-#define SDM(type) {(type), MEMATTR_READ, "SDM 3, 29.3.7.2: IPAT=1, the EPT type alone"}
-static const struct memattr_effective ept_ipat[MEMATTR_TYPE_COUNT] = {
-    [MEMATTR_WB] = SDM(MEMATTR_WB), [MEMATTR_WT] = SDM(MEMATTR_WT), [MEMATTR_WP] = SDM(MEMATTR_WP),
-    [MEMATTR_WC] = SDM(MEMATTR_WC), [MEMATTR_UC] = SDM(MEMATTR_UC), [MEMATTR_UC_MINUS] = NO_SUCH_LEAF(MEMATTR_UC),
-};
-#undef SDM
-#undef NO_SUCH_LEAF
-
-/* AMD NPT, leaf WB (KVM makes no other): the guest's PAT type, then the host's MTRR of the
- * page, WB for RAM and UC for a BAR. */
-#define APM(type, how) {(type), MEMATTR_INFERRED, "APM 2, 15.25.8 (tables not read): " how}
-static const struct memattr_effective npt[MEMATTR_PAGE_COUNT][MEMATTR_TYPE_COUNT] = {
-    [MEMATTR_PAGE_RAM] = {
-        [MEMATTR_WB]       = APM(MEMATTR_WB, "guest PAT, MTRR WB"),
-        [MEMATTR_WT]       = APM(MEMATTR_WT, "guest PAT, MTRR WB"),
-        [MEMATTR_WP]       = APM(MEMATTR_WP, "guest PAT, MTRR WB"),
-        [MEMATTR_WC]       = APM(MEMATTR_WC, "as WC+, which snoops the caches"),
-        [MEMATTR_UC_MINUS] = APM(MEMATTR_UC, "guest PAT, MTRR WB; as CD"),
-        [MEMATTR_UC]       = APM(MEMATTR_UC, "guest PAT, MTRR WB"),
-    },
-    [MEMATTR_PAGE_MMIO] = {
-        [MEMATTR_WB]       = APM(MEMATTR_UC, "MTRR UC, table 7-10 (third party)"),
-        [MEMATTR_WT]       = APM(MEMATTR_UC, "MTRR UC, table 7-10 (third party)"),
-        [MEMATTR_WP]       = APM(MEMATTR_UC, "MTRR UC, table 7-10 (third party)"),
-        [MEMATTR_WC]       = APM(MEMATTR_WC, "MTRR UC, table 7-10 (third party)"),
-        [MEMATTR_UC_MINUS] = APM(MEMATTR_UC, "MTRR UC, table 7-10 (third party)"),
-        [MEMATTR_UC]       = APM(MEMATTR_UC, "MTRR UC, table 7-10 (third party)"),
-    },
-};
-#undef APM
-
-/* AMD NPT with another leaf: only a leaf that was read from KVM could say so. */
-#define ODD(type) {(type), MEMATTR_INFERRED, "KVM on AMD does not install such a leaf: taken as uncached"}
-static const struct memattr_effective npt_other_leaf[MEMATTR_TYPE_COUNT] = {
-    [MEMATTR_WB] = ODD(MEMATTR_UC), [MEMATTR_WT]       = ODD(MEMATTR_UC), [MEMATTR_WP] = ODD(MEMATTR_UC),
-    [MEMATTR_WC] = ODD(MEMATTR_WC), [MEMATTR_UC_MINUS] = ODD(MEMATTR_UC), [MEMATTR_UC] = ODD(MEMATTR_UC),
-};
-#undef ODD
-
-/* Shadow paging: one table, KVM's; its entries have no PAT bits, which selects PA0 of the
- * host, WB, and then the host's MTRR counts. */
-static const struct memattr_effective shadow[MEMATTR_PAGE_COUNT] = {
-    [MEMATTR_PAGE_RAM]  = {MEMATTR_WB, MEMATTR_READ, "x86.c (7.3:7138); SDM 3, table 12-7: PAT WB x MTRR WB"},
-    [MEMATTR_PAGE_MMIO] = {MEMATTR_UC, MEMATTR_READ, "x86.c (7.3:7138); SDM 3, table 12-7: PAT WB x MTRR UC"},
-};
-
-/* --- The host's side --- */
-
-static const enum memattr_type host_effective[MEMATTR_PAGE_COUNT][MEMATTR_TYPE_COUNT] = {
-    [MEMATTR_PAGE_RAM] = {
-        [MEMATTR_WB] = MEMATTR_WB, [MEMATTR_WT]       = MEMATTR_WT, [MEMATTR_WP] = MEMATTR_WP,
-        [MEMATTR_WC] = MEMATTR_WC, [MEMATTR_UC_MINUS] = MEMATTR_UC, [MEMATTR_UC] = MEMATTR_UC},
-    [MEMATTR_PAGE_MMIO] = {
-        [MEMATTR_WB] = MEMATTR_UC, [MEMATTR_WT]       = MEMATTR_UC, [MEMATTR_WP] = MEMATTR_UC,
-        [MEMATTR_WC] = MEMATTR_WC, [MEMATTR_UC_MINUS] = MEMATTR_UC, [MEMATTR_UC] = MEMATTR_UC},
-};
-
-/* --- What a mismatch costs --- */
-
-/* Types by what can go wrong between them. */
-enum behaviour { CACHED, COMBINING, UNCACHED, BEHAVIOUR_COUNT };
-
-static const enum behaviour behaviours[MEMATTR_TYPE_COUNT] = {
-    [MEMATTR_WB] = CACHED,    [MEMATTR_WT]       = CACHED,   [MEMATTR_WP] = CACHED,
-    [MEMATTR_WC] = COMBINING, [MEMATTR_UC_MINUS] = UNCACHED, [MEMATTR_UC] = UNCACHED,
-};
-
-/* [page][guest][host]. The partners of the guest's mapping are the host's user mapping and,
- * for RAM, the kernel's linear map: set_pages_array_wc() and _uc() change that one as well.
- * A host mapping of a BAR is never cached. */
-static const char *const mismatches[MEMATTR_PAGE_COUNT][BEHAVIOUR_COUNT][BEHAVIOUR_COUNT] = {
-    [MEMATTR_PAGE_RAM] = {
-        [CACHED] = {
-            [CACHED] = "the guest's mapping and the host's (user and linear map) are both cached, but not alike: "
-                       "not supported (SDM 3, 12.12.4)",
-            [COMBINING] = "the guest caches what the host's user mapping, and the linear map where the exporter changed it, "
-                          "write around the caches: WC writes may not check them, so that either side reads stale data and "
-                          "a late write-back undoes newer writes (SDM 3, 12.12.4; APM 2, 7.8)",
-            [UNCACHED] = "the guest caches what the host's user mapping, and the linear map where the exporter changed it, "
-                         "access uncached: either side can read stale data, and a late write-back can undo newer writes "
-                         "(SDM 3, 12.12.4; APM 2, 7.8)",
-        },
-        [COMBINING] = {
-            [CACHED] = "the guest writes around the caches that the host's user mapping and its linear map use: WC writes may "
-                       "not check them, so that the host reads stale data and its write-backs undo the guest's writes "
-                       "(SDM 3, 12.12.4; APM 2, 7.8)",
-            [UNCACHED] = "the guest's writes wait in write-combining buffers, the host's do not: no stale data, but stores become "
-                         "visible late and in another order until a fence (SDM 3, 12.3.1)",
-        },
-        [UNCACHED] = {
-            [CACHED] = "the guest goes around the caches that the host's user mapping and its linear map use: not supported, and "
-                       "undefined (SDM 3, 12.12.4; APM 2, 7.8)",
-            [COMBINING] = "the host's writes wait in write-combining buffers, the guest's do not: no stale data, but stores become "
-                          "visible late and in another order until a fence (SDM 3, 12.3.1)",
-        },
-    },
-    [MEMATTR_PAGE_MMIO] = {
-        [CACHED] = {
-            [COMBINING] = "the guest caches a device's memory that the host's user mapping writes around the caches: stale data, "
-                          "and machine checks on some devices (SDM 3, 12.12.4; APM 2, 7.8)",
-            [UNCACHED] = "the guest caches a device's memory that the host's user mapping accesses uncached: stale data, "
-                         "and machine checks on some devices (SDM 3, 12.12.4; APM 2, 7.8)",
-        },
-        [COMBINING] = {
-            [UNCACHED] = "the guest's writes to the device's memory wait in write-combining buffers, those of the host's user mapping "
-                         "do not: stores become visible late and in another order until a fence (SDM 3, 12.3.1)",
-        },
-        [UNCACHED] = {
-            [COMBINING] = "the writes of the host's user mapping to the device's memory wait in write-combining buffers, the guest's "
-                          "do not: stores become visible late and in another order until a fence (SDM 3, 12.3.1)",
-        },
-    },
-};
-
-/* --- Advice --- */
-
-/* The cache mode that names a type; WT and WP have no name in virtio-gpu, and CACHED then
- * gives WB, which is refused. */
-static const enum memattr_map_info named_by[MEMATTR_TYPE_COUNT] = {
-    [MEMATTR_WB] = MEMATTR_MAP_CACHED, [MEMATTR_WT]       = MEMATTR_MAP_CACHED,   [MEMATTR_WP] = MEMATTR_MAP_CACHED,
-    [MEMATTR_WC] = MEMATTR_MAP_WC,     [MEMATTR_UC_MINUS] = MEMATTR_MAP_UNCACHED, [MEMATTR_UC] = MEMATTR_MAP_UNCACHED,
-};
-
-static const char *const accepted[] = {
-    [MEMATTR_MAP_CACHED]   = "with CACHED the guest's accesses are write-back, like the host's",
-    [MEMATTR_MAP_UNCACHED] = "with UNCACHED the guest's accesses are uncached, like the host's",
-    [MEMATTR_MAP_WC]       = "with WC the guest's accesses are write-combining, like the host's",
-};
-
 #define NEEDS_SYNC "CPU accesses to this buffer are coherent only between DMA_BUF_IOCTL_SYNC start and end, which a guest " \
                    "cannot call: use a buffer of a device that snoops the CPU caches"
 #define MAY_CHANGE "the exporter may move this buffer or change its attribute while it is mapped, and the guest keeps the one " \
                    "map_info that it was given: pin it, or allocate it where it stays"
-#define REFUSED_IPAT "Intel EPT ignores the guest's PAT (IPAT): the guest would use WB whatever map_info says, and the host does " \
-                     "not: start with --honor-guest-pat=on, on a kernel with KVM_X86_QUIRK_IGNORE_GUEST_PAT (6.16, 6.12.78) " \
-                     "and a CPU with self-snoop"
-#define REFUSED_SHADOW "shadow paging ignores the guest's PAT: KVM's tables give WB for RAM and UC for a BAR whatever map_info " \
-                       "says, and the host uses another type: use a host with EPT or NPT"
-#define REFUSED_MTRR "the guest's MTRRs are not WB over the window, so that Linux turns CACHED into UC- (pat_x_mtrr_type), and " \
-                     "the host uses WB: make the guest's firmware leave the window WB"
-#define REFUSED_NO_WORD "the host's mapping is WT or WP, and map_info can only say CACHED, WC or UNCACHED: use another exporter"
 // clang-format on
 
-static const char *no_match_reason(const struct memattr_platform *platform,
-                                   enum memattr_type host)
+static const struct memattr_family *family_of(enum memattr_model model)
 {
-    static const char *const deaf_to_s1[VARIANT_COUNT] = {
-        [EPT_IPAT] = REFUSED_IPAT,
-        [SHADOW] = REFUSED_SHADOW,
+    static const struct memattr_family *const families[MEMATTR_MODEL_COUNT] = {
+        [MEMATTR_EPT] = &memattr_x86,         [MEMATTR_NPT] = &memattr_x86,
+        [MEMATTR_SHADOW] = &memattr_x86,      [MEMATTR_ARM64] = &memattr_arm64,
+        [MEMATTR_ARM64_FWB] = &memattr_arm64,
     };
-    if (host == MEMATTR_WT || host == MEMATTR_WP)
-        return REFUSED_NO_WORD;
-    const char *reason = deaf_to_s1[variant_of(platform)];
-    return reason ? reason : REFUSED_MTRR;
+    return families[model];
 }
 
-/* --- Look-ups --- */
-
-enum memattr_type memattr_s1_of_map_info(enum memattr_map_info map_info)
+bool memattr_model_has(enum memattr_model model, enum memattr_type type)
 {
+    return family_of(model)->has[type];
+}
+
+enum memattr_type memattr_s1_of_map_info(enum memattr_model model,
+                                         enum memattr_map_info map_info)
+{
+    const enum memattr_type *pgprots = family_of(model)->pgprots;
     switch (map_info) {
     case MEMATTR_MAP_WC:
-        return MEMATTR_WC;
     case MEMATTR_MAP_UNCACHED:
-        return MEMATTR_UC_MINUS;
+        return pgprots[map_info];
     case MEMATTR_MAP_NONE:
     case MEMATTR_MAP_CACHED:
         break;
     }
-    return MEMATTR_WB;
+    return pgprots[MEMATTR_MAP_CACHED];
 }
 
 enum memattr_type memattr_s1_of_linux(const struct memattr_platform *platform,
                                       enum memattr_map_info map_info)
 {
-    enum memattr_type s1 = memattr_s1_of_map_info(map_info);
-    return s1 == MEMATTR_WB && !platform->guest_mtrr_is_wb ? MEMATTR_UC_MINUS : s1;
+    return family_of(platform->model)
+        ->s1_of_linux(platform, memattr_s1_of_map_info(platform->model, map_info));
 }
 
 const struct memattr_expected_leaf *memattr_expected_leaf(
-    const struct memattr_platform *platform, enum memattr_page page)
+    const struct memattr_platform *platform, const struct memattr_buffer *buffer)
 {
-    return &leaves[variant_of(platform)][page];
+    return family_of(platform->model)->leaf(platform, buffer);
 }
 
 struct memattr_leaf memattr_leaf_of(const struct memattr_platform *platform,
-                                    enum memattr_page page)
+                                    const struct memattr_buffer *buffer)
 {
-    return memattr_expected_leaf(platform, page)->leaf;
+    return memattr_expected_leaf(platform, buffer)->leaf;
+}
+
+const struct memattr_expected_slot *memattr_expected_slot(
+    const struct memattr_platform *platform, const struct memattr_buffer *buffer)
+{
+    return family_of(platform->model)->slot(platform, buffer);
 }
 
 struct memattr_effective memattr_combine(const struct memattr_platform *platform,
                                          enum memattr_page page, struct memattr_leaf leaf,
                                          enum memattr_type s1)
 {
-    if (platform->model == MEMATTR_SHADOW)
-        return shadow[page];
-    if (platform->model == MEMATTR_NPT)
-        return leaf.type == MEMATTR_WB ? npt[page][s1] : npt_other_leaf[s1];
-    return leaf.ignores_s1 ? ept_ipat[leaf.type] : ept[leaf.type][s1];
+    const struct memattr_family *family = family_of(platform->model);
+    if (family->has[s1] && family->has[leaf.type])
+        return family->combine(platform, page, leaf, s1);
+    return (struct memattr_effective){
+        .type = family->strongest,
+        .basis = MEMATTR_INFERRED,
+        .source = "a type that this architecture does not have: taken as its strongest",
+        .shareability = MEMATTR_OUTER_SHAREABLE,
+    };
 }
 
-enum memattr_type memattr_host_effective(enum memattr_page page, enum memattr_type host)
+enum memattr_type memattr_host_effective(enum memattr_model model, enum memattr_page page,
+                                         enum memattr_type host)
 {
-    return host_effective[page][host];
+    const struct memattr_family *family = family_of(model);
+    return family->has[host] ? family->host_effective(page, host) : family->strongest;
 }
 
 struct memattr_judgement memattr_judge(const struct memattr_platform *platform,
@@ -307,48 +104,64 @@ struct memattr_judgement memattr_judge(const struct memattr_platform *platform,
 {
     struct memattr_judgement judgement = {
         .guest = memattr_combine(platform, buffer->page, leaf, s1),
-        .host = memattr_host_effective(buffer->page, buffer->host),
+        .host = memattr_host_effective(platform->model, buffer->page, buffer->host),
     };
-    enum memattr_type guest = judgement.guest.type;
-    if (guest == judgement.host) {
-        judgement.verdict = MEMATTR_MATCH;
-        judgement.reason = "the guest's mapping and the host's have the same memory type";
-    } else {
-        judgement.verdict = MEMATTR_MISMATCH;
-        judgement.reason =
-            mismatches[buffer->page][behaviours[guest]][behaviours[judgement.host]];
-    }
+    family_of(platform->model)->compare(buffer->page, &judgement);
     return judgement;
+}
+
+/* Tries the cache modes that may be right: one that is makes the advice an acceptance. */
+static bool find_match(const struct memattr_platform *platform,
+                       const struct memattr_buffer *buffer, struct memattr_leaf leaf,
+                       struct memattr_advice *advice)
+{
+    const struct memattr_family *family = family_of(platform->model);
+    enum memattr_type host =
+        memattr_host_effective(platform->model, buffer->page, buffer->host);
+    for (unsigned i = 0; i < MEMATTR_CANDIDATES; i++) {
+        enum memattr_map_info map_info = family->candidates[host][i];
+        if (map_info == MEMATTR_MAP_NONE)
+            break;
+        enum memattr_type s1 = memattr_s1_of_linux(platform, map_info);
+        struct memattr_judgement judgement = memattr_judge(platform, buffer, leaf, s1);
+        if (judgement.verdict == MEMATTR_MATCH) {
+            advice->refusal = MEMATTR_ACCEPTED;
+            advice->map_info = map_info;
+            advice->judgement = judgement;
+            advice->reason = family->accepted(buffer->page, map_info, host);
+            return true;
+        }
+    }
+    /* No other map_info would do either: the unit tests try them all. */
+    advice->refusal = MEMATTR_REFUSED_NO_MATCH;
+    advice->reason = family->no_match(platform, buffer->page, leaf, host);
+    return false;
 }
 
 struct memattr_advice memattr_advise(const struct memattr_platform *platform,
                                      const struct memattr_buffer *buffer)
 {
-    struct memattr_leaf leaf = memattr_leaf_of(platform, buffer->page);
-    enum memattr_type host = memattr_host_effective(buffer->page, buffer->host);
-    enum memattr_map_info map_info = named_by[host];
-    enum memattr_type s1 = memattr_s1_of_linux(platform, map_info);
-    struct memattr_judgement judgement = memattr_judge(platform, buffer, leaf, s1);
-    struct memattr_advice advice = {.map_info = map_info, .judgement = judgement};
-
+    const struct memattr_expected_leaf *expected =
+        memattr_expected_leaf(platform, buffer);
+    bool works = expected->access == MEMATTR_ACCESS_WORKS;
+    struct memattr_advice advice = {
+        .map_info = MEMATTR_MAP_NONE,
+        .needs_late_mapping = works && memattr_expected_slot(platform, buffer)->refused,
+    };
     if (buffer->needs_sync) {
         advice.refusal = MEMATTR_REFUSED_NEEDS_SYNC;
         advice.reason = NEEDS_SYNC;
     } else if (buffer->may_change) {
         advice.refusal = MEMATTR_REFUSED_MAY_CHANGE;
         advice.reason = MAY_CHANGE;
-    } else if (judgement.verdict != MEMATTR_MATCH) {
-        /* No other map_info would do either: test_memattr.c tries them all. */
-        advice.refusal = MEMATTR_REFUSED_NO_MATCH;
-        advice.reason = no_match_reason(platform, host);
-    } else {
-        advice.refusal = MEMATTR_ACCEPTED;
-        advice.reason = accepted[map_info];
+    } else if (!works) {
+        advice.refusal = MEMATTR_REFUSED_BY_KVM;
+        advice.reason = family_of(platform->model)->kvm_faults;
+    } else if (find_match(platform, buffer, expected->leaf, &advice)) {
         return advice;
     }
-    advice.map_info = MEMATTR_MAP_NONE;
-    s1 = memattr_s1_of_linux(platform, MEMATTR_MAP_CACHED);
-    advice.judgement = memattr_judge(platform, buffer, leaf, s1);
+    enum memattr_type s1 = memattr_s1_of_linux(platform, MEMATTR_MAP_CACHED);
+    advice.judgement = memattr_judge(platform, buffer, expected->leaf, s1);
     return advice;
 }
 
@@ -356,14 +169,29 @@ struct memattr_advice memattr_advise(const struct memattr_platform *platform,
 
 static const char *name_of(const char *const *names, size_t count, unsigned value)
 {
-    return value < count ? names[value] : "unknown";
+    return value < count && names[value] ? names[value] : "unknown";
 }
 
 const char *memattr_type_name(enum memattr_type type)
 {
     static const char *const names[] = {
-        [MEMATTR_WB] = "WB", [MEMATTR_WT] = "WT",        [MEMATTR_WP] = "WP",
-        [MEMATTR_WC] = "WC", [MEMATTR_UC_MINUS] = "UC-", [MEMATTR_UC] = "UC",
+        [MEMATTR_WB] = "WB",
+        [MEMATTR_WT] = "WT",
+        [MEMATTR_WP] = "WP",
+        [MEMATTR_WC] = "WC",
+        [MEMATTR_UC_MINUS] = "UC-",
+        [MEMATTR_UC] = "UC",
+        [MEMATTR_NC] = "NC",
+        [MEMATTR_ONC_IWT] = "ONC-IWT",
+        [MEMATTR_ONC_IWB] = "ONC-IWB",
+        [MEMATTR_OWT_INC] = "OWT-INC",
+        [MEMATTR_OWT_IWB] = "OWT-IWB",
+        [MEMATTR_OWB_INC] = "OWB-INC",
+        [MEMATTR_OWB_IWT] = "OWB-IWT",
+        [MEMATTR_DEVICE_GRE] = "Device-GRE",
+        [MEMATTR_DEVICE_nGRE] = "Device-nGRE",
+        [MEMATTR_DEVICE_nGnRE] = "Device-nGnRE",
+        [MEMATTR_DEVICE_nGnRnE] = "Device-nGnRnE",
     };
     return name_of(names, COUNT(names), type);
 }
@@ -382,9 +210,9 @@ const char *memattr_map_info_name(enum memattr_map_info map_info)
 const char *memattr_model_name(enum memattr_model model)
 {
     static const char *const names[] = {
-        [MEMATTR_EPT] = "Intel EPT",
-        [MEMATTR_NPT] = "AMD NPT",
-        [MEMATTR_SHADOW] = "shadow paging",
+        [MEMATTR_EPT] = "Intel EPT",         [MEMATTR_NPT] = "AMD NPT",
+        [MEMATTR_SHADOW] = "shadow paging",  [MEMATTR_ARM64] = "arm64",
+        [MEMATTR_ARM64_FWB] = "arm64 (FWB)",
     };
     return name_of(names, COUNT(names), model);
 }
@@ -413,6 +241,7 @@ const char *memattr_verdict_name(enum memattr_verdict verdict)
     static const char *const names[] = {
         [MEMATTR_MATCH] = "match",
         [MEMATTR_MISMATCH] = "mismatch",
+        [MEMATTR_DEPENDS] = "depends",
     };
     return name_of(names, COUNT(names), verdict);
 }
@@ -424,6 +253,37 @@ const char *memattr_refusal_name(enum memattr_refusal refusal)
         [MEMATTR_REFUSED_NEEDS_SYNC] = "needs-sync",
         [MEMATTR_REFUSED_MAY_CHANGE] = "may-change",
         [MEMATTR_REFUSED_NO_MATCH] = "no-match",
+        [MEMATTR_REFUSED_BY_KVM] = "kvm-faults",
     };
     return name_of(names, COUNT(names), refusal);
+}
+
+const char *memattr_vma_name(enum memattr_vma vma)
+{
+    static const char *const names[] = {
+        [MEMATTR_VMA_PLAIN] = "plain",
+        [MEMATTR_VMA_PFNMAP] = "PFNMAP",
+        [MEMATTR_VMA_VFIO] = "vfio",
+    };
+    return name_of(names, COUNT(names), vma);
+}
+
+const char *memattr_rules_name(enum memattr_rules rules)
+{
+    static const char *const names[] = {
+        [MEMATTR_RULES_FIRST] = "up to 6.8",
+        [MEMATTR_RULES_6_9] = "6.9 to 6.16",
+        [MEMATTR_RULES_6_17] = "6.17 and later",
+    };
+    return name_of(names, COUNT(names), rules);
+}
+
+const char *memattr_shareability_name(enum memattr_shareability shareability)
+{
+    static const char *const names[] = {
+        [MEMATTR_NON_SHAREABLE] = "non-shareable",
+        [MEMATTR_OUTER_SHAREABLE] = "outer shareable",
+        [MEMATTR_INNER_SHAREABLE] = "inner shareable",
+    };
+    return name_of(names, COUNT(names), shareability);
 }

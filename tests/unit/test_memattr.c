@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The attribute model, tried exhaustively: every platform x page x host attribute x S1,
- * and the tables of the manuals typed here a second time, not computed.
+ * The attribute model for x86, tried exhaustively: every platform x page x host attribute x
+ * S1, and the tables of the manuals typed here a second time, not computed.
  */
 #include <check.h>
 #include <string.h>
@@ -25,6 +25,9 @@ enum { IPAT, HONOURS, NPT, SHADOW };
 enum { WB = MEMATTR_WB, WT, WP, WC, UCM, UC };
 _Static_assert(UCM == (int)MEMATTR_UC_MINUS && UC == (int)MEMATTR_UC, "short names");
 
+/* Those of x86; arm64's, which follow, are tried in test_memattr_arm64.c. */
+#define TYPES (MEMATTR_UC + 1)
+
 static const enum memattr_map_info map_infos[] = {MEMATTR_MAP_CACHED, MEMATTR_MAP_WC,
                                                   MEMATTR_MAP_UNCACHED};
 
@@ -34,8 +37,15 @@ static const enum memattr_map_info map_infos[] = {MEMATTR_MAP_CACHED, MEMATTR_MA
          platform < platforms + ARRAY_SIZE(platforms); platform++)                       \
         for (struct memattr_buffer buffer = {.page = MEMATTR_PAGE_RAM};                  \
              buffer.page < MEMATTR_PAGE_COUNT; buffer.page++)                            \
-            for (buffer.host = MEMATTR_WB; buffer.host < MEMATTR_TYPE_COUNT;             \
-                 buffer.host++)
+            for (buffer.host = MEMATTR_WB; buffer.host < TYPES; buffer.host++)
+
+/* On x86 the leaf depends on the page alone. */
+static struct memattr_leaf leaf_of(const struct memattr_platform *platform,
+                                   enum memattr_page page)
+{
+    const struct memattr_buffer buffer = {.page = page};
+    return memattr_leaf_of(platform, &buffer);
+}
 
 static bool is_one_line(const char *text)
 {
@@ -58,7 +68,7 @@ START_TEST(kvm_installs_the_leaf_of_its_source)
         {SHADOW,  MEMATTR_PAGE_MMIO, MEMATTR_WB, true},
     };
     for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
-        struct memattr_leaf leaf = memattr_leaf_of(&platforms[rows[i].platform], rows[i].page);
+        struct memattr_leaf leaf = leaf_of(&platforms[rows[i].platform], rows[i].page);
         ck_assert_msg(leaf.type == rows[i].type && leaf.ignores_s1 == rows[i].ignores, "row %zu", i);
     }
 }
@@ -67,7 +77,7 @@ END_TEST
 /* SDM 3, table 12-7, with the EPT type in the place of the MTRR's. */
 START_TEST(ept_combines_as_table_12_7)
 {
-    static const unsigned expected[][1 + MEMATTR_TYPE_COUNT] = {
+    static const unsigned expected[][1 + TYPES] = {
         /* leaf    WB  WT  WP  WC  UC- UC: the guest's PAT */
         {   WB,    WB, WT, WP, WC, UC, UC},
         {   UC,    UC, UC, UC, WC, UC, UC},
@@ -77,8 +87,8 @@ START_TEST(ept_combines_as_table_12_7)
         {   UCM,   UC, UC, UC, WC, UC, UC}, /* no EPT type */
     };
     for (size_t row = 0; row < ARRAY_SIZE(expected); row++)
-        for (unsigned s1 = 0; s1 < MEMATTR_TYPE_COUNT; s1++) {
-            struct memattr_leaf leaf = {(enum memattr_type)expected[row][0], false};
+        for (unsigned s1 = 0; s1 < TYPES; s1++) {
+            struct memattr_leaf leaf = {.type = (enum memattr_type)expected[row][0], .ignores_s1 = false};
             struct memattr_effective effective =
                 memattr_combine(&platforms[HONOURS], MEMATTR_PAGE_RAM, leaf, (enum memattr_type)s1);
             ck_assert_msg(effective.type == expected[row][1 + s1], "leaf %s, S1 %s: %s", memattr_type_name(leaf.type),
@@ -90,10 +100,10 @@ END_TEST
 /* SDM 3, 29.3.7.2: with IPAT the EPT type alone counts. */
 START_TEST(ipat_makes_s1_irrelevant)
 {
-    static const unsigned expected[MEMATTR_TYPE_COUNT] = {[WB] = WB, [WT] = WT, [WP] = WP, [WC] = WC, [UCM] = UC, [UC] = UC};
-    for (unsigned type = 0; type < MEMATTR_TYPE_COUNT; type++)
-        for (unsigned s1 = 0; s1 < MEMATTR_TYPE_COUNT; s1++) {
-            struct memattr_leaf leaf = {(enum memattr_type)type, true};
+    static const unsigned expected[TYPES] = {[WB] = WB, [WT] = WT, [WP] = WP, [WC] = WC, [UCM] = UC, [UC] = UC};
+    for (unsigned type = 0; type < TYPES; type++)
+        for (unsigned s1 = 0; s1 < TYPES; s1++) {
+            struct memattr_leaf leaf = {.type = (enum memattr_type)type, .ignores_s1 = true};
             ck_assert_uint_eq(memattr_combine(&platforms[IPAT], MEMATTR_PAGE_RAM, leaf, s1).type, expected[type]);
         }
 }
@@ -102,7 +112,7 @@ END_TEST
 /* The platform as a whole: the leaf that KVM installs, and each S1. */
 START_TEST(effective_type_of_each_platform)
 {
-    static const struct { unsigned platform; enum memattr_page page; unsigned effective[MEMATTR_TYPE_COUNT]; } rows[] = {
+    static const struct { unsigned platform; enum memattr_page page; unsigned effective[TYPES]; } rows[] = {
         /* S1:                          WB  WT  WP  WC  UC- UC */
         {IPAT,    MEMATTR_PAGE_RAM,  {  WB, WB, WB, WB, WB, WB}},
         {IPAT,    MEMATTR_PAGE_MMIO, {  UC, UC, UC, WC, UC, UC}},
@@ -114,9 +124,9 @@ START_TEST(effective_type_of_each_platform)
         {SHADOW,  MEMATTR_PAGE_MMIO, {  UC, UC, UC, UC, UC, UC}},
     };
     for (size_t row = 0; row < ARRAY_SIZE(rows); row++)
-        for (unsigned s1 = 0; s1 < MEMATTR_TYPE_COUNT; s1++) {
+        for (unsigned s1 = 0; s1 < TYPES; s1++) {
             const struct memattr_platform *platform = &platforms[rows[row].platform];
-            struct memattr_leaf leaf = memattr_leaf_of(platform, rows[row].page);
+            struct memattr_leaf leaf = leaf_of(platform, rows[row].page);
             struct memattr_effective effective = memattr_combine(platform, rows[row].page, leaf, s1);
             ck_assert_msg(effective.type == rows[row].effective[s1], "row %zu, S1 %s: %s", row, memattr_type_name(s1),
                           memattr_type_name(effective.type));
@@ -126,11 +136,27 @@ START_TEST(effective_type_of_each_platform)
 }
 END_TEST
 
+START_TEST(a_type_of_another_architecture_counts_as_uncached)
+{
+    struct memattr_leaf leaf = {.type = MEMATTR_WB};
+    ck_assert(memattr_model_has(MEMATTR_EPT, MEMATTR_UC));
+    for (unsigned other = MEMATTR_NC; other < MEMATTR_TYPE_COUNT; other++) {
+        ck_assert(!memattr_model_has(MEMATTR_EPT, other));
+        struct memattr_effective effective = memattr_combine(&platforms[NPT], MEMATTR_PAGE_RAM, leaf, other);
+        ck_assert_uint_eq(effective.type, UC);
+        ck_assert_int_eq(effective.basis, MEMATTR_INFERRED);
+        struct memattr_leaf foreign = {.type = (enum memattr_type)other};
+        ck_assert_uint_eq(memattr_combine(&platforms[IPAT], MEMATTR_PAGE_RAM, foreign, MEMATTR_WB).type, UC);
+        ck_assert_uint_eq(memattr_host_effective(MEMATTR_EPT, MEMATTR_PAGE_RAM, other), UC);
+    }
+}
+END_TEST
+
 START_TEST(npt_leaf_that_kvm_does_not_install_counts_as_uncached)
 {
-    for (unsigned type = WT; type < MEMATTR_TYPE_COUNT; type++)
-        for (unsigned s1 = 0; s1 < MEMATTR_TYPE_COUNT; s1++) {
-            struct memattr_leaf leaf = {(enum memattr_type)type, false};
+    for (unsigned type = WT; type < TYPES; type++)
+        for (unsigned s1 = 0; s1 < TYPES; s1++) {
+            struct memattr_leaf leaf = {.type = (enum memattr_type)type, .ignores_s1 = false};
             struct memattr_effective effective = memattr_combine(&platforms[NPT], MEMATTR_PAGE_RAM, leaf, s1);
             ck_assert_uint_eq(effective.type, s1 == WC ? WC : UC);
             ck_assert_int_eq(effective.basis, MEMATTR_INFERRED);
@@ -140,14 +166,14 @@ END_TEST
 
 START_TEST(host_effective_type)
 {
-    static const unsigned expected[MEMATTR_PAGE_COUNT][MEMATTR_TYPE_COUNT] = {
+    static const unsigned expected[MEMATTR_PAGE_COUNT][TYPES] = {
         /*                     WB  WT  WP  WC  UC- UC: the host's page table */
         [MEMATTR_PAGE_RAM]  = {WB, WT, WP, WC, UC, UC},
         [MEMATTR_PAGE_MMIO] = {UC, UC, UC, WC, UC, UC},
     };
     for (unsigned page = 0; page < MEMATTR_PAGE_COUNT; page++)
-        for (unsigned host = 0; host < MEMATTR_TYPE_COUNT; host++)
-            ck_assert_uint_eq(memattr_host_effective(page, host), expected[page][host]);
+        for (unsigned host = 0; host < TYPES; host++)
+            ck_assert_uint_eq(memattr_host_effective(MEMATTR_NPT, page, host), expected[page][host]);
 }
 END_TEST
 
@@ -155,7 +181,7 @@ END_TEST
 START_TEST(advice_of_each_platform)
 {
     enum { NO = MEMATTR_MAP_NONE, CACHED = MEMATTR_MAP_CACHED, COMBINE = MEMATTR_MAP_WC, UNCACHED = MEMATTR_MAP_UNCACHED };
-    static const struct { unsigned platform; enum memattr_page page; unsigned map_info[MEMATTR_TYPE_COUNT]; } rows[] = {
+    static const struct { unsigned platform; enum memattr_page page; unsigned map_info[TYPES]; } rows[] = {
         /* host:                        WB        WT        WP        WC       UC-       UC */
         {IPAT,    MEMATTR_PAGE_RAM,  {  CACHED,   NO,       NO,       NO,      NO,       NO}},
         {IPAT,    MEMATTR_PAGE_MMIO, {  UNCACHED, UNCACHED, UNCACHED, COMBINE, UNCACHED, UNCACHED}},
@@ -172,7 +198,7 @@ START_TEST(advice_of_each_platform)
         {4 + SHADOW,  MEMATTR_PAGE_RAM,  {CACHED, NO,       NO,       NO,      NO,       NO}},
     };
     for (size_t row = 0; row < ARRAY_SIZE(rows); row++)
-        for (unsigned host = 0; host < MEMATTR_TYPE_COUNT; host++) {
+        for (unsigned host = 0; host < TYPES; host++) {
             struct memattr_buffer buffer = {.page = rows[row].page, .host = (enum memattr_type)host};
             struct memattr_advice advice = memattr_advise(&platforms[rows[row].platform], &buffer);
             ck_assert_msg(advice.map_info == rows[row].map_info[host], "row %zu, host %s: %s (%s)", row,
@@ -193,7 +219,7 @@ START_TEST(s1_of_map_info)
         {7,                    WB,  UCM}, /* no such mode */
     };
     for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
-        ck_assert_uint_eq(memattr_s1_of_map_info(rows[i].map_info), rows[i].wanted);
+        ck_assert_uint_eq(memattr_s1_of_map_info(MEMATTR_NPT, rows[i].map_info), rows[i].wanted);
         ck_assert_uint_eq(memattr_s1_of_linux(&platforms[NPT], rows[i].map_info), rows[i].wanted);
         ck_assert_uint_eq(memattr_s1_of_linux(&platforms[4 + NPT], rows[i].map_info), rows[i].with_other_mtrr);
     }
@@ -235,7 +261,7 @@ START_TEST(reasons_say_what_matters)
     };
     for (size_t i = 0; i < ARRAY_SIZE(mismatches); i++) {
         struct memattr_buffer buffer = {.page = mismatches[i].page, .host = (enum memattr_type)mismatches[i].host};
-        struct memattr_leaf leaf = {(enum memattr_type)mismatches[i].leaf, false};
+        struct memattr_leaf leaf = {.type = (enum memattr_type)mismatches[i].leaf, .ignores_s1 = false};
         struct memattr_judgement judgement = memattr_judge(&platforms[HONOURS], &buffer, leaf, mismatches[i].s1);
         ck_assert_int_eq(judgement.verdict, MEMATTR_MISMATCH);
         ck_assert_msg(strstr(judgement.reason, mismatches[i].part) != NULL, "row %zu: %s", i, judgement.reason);
@@ -253,10 +279,11 @@ START_TEST(accepted_advice_is_judged_a_match)
     {
         struct memattr_advice advice = memattr_advise(platform, &buffer);
         ck_assert(is_one_line(advice.reason));
+        ck_assert(!advice.needs_late_mapping);
         if (advice.refusal != MEMATTR_ACCEPTED)
             continue;
         struct memattr_judgement judgement =
-            memattr_judge(platform, &buffer, memattr_leaf_of(platform, buffer.page),
+            memattr_judge(platform, &buffer, memattr_leaf_of(platform, &buffer),
                           memattr_s1_of_linux(platform, advice.map_info));
         ck_assert_int_eq(judgement.verdict, MEMATTR_MATCH);
         ck_assert_int_eq(judgement.guest.type, judgement.host);
@@ -281,7 +308,7 @@ START_TEST(refused_means_that_no_map_info_matches)
         ck_assert_int_eq(advice.judgement.verdict, MEMATTR_MISMATCH);
         for (size_t i = 0; i < ARRAY_SIZE(map_infos); i++) {
             struct memattr_judgement judgement =
-                memattr_judge(platform, &buffer, memattr_leaf_of(platform, buffer.page),
+                memattr_judge(platform, &buffer, memattr_leaf_of(platform, &buffer),
                               memattr_s1_of_linux(platform, map_infos[i]));
             ck_assert_int_eq(judgement.verdict, MEMATTR_MISMATCH);
         }
@@ -315,7 +342,7 @@ START_TEST(sync_and_movement_refuse_everywhere)
 
         /* What a driver that knows no better would get is told all the same. */
         struct memattr_judgement cached =
-            memattr_judge(platform, &buffer, memattr_leaf_of(platform, buffer.page),
+            memattr_judge(platform, &buffer, memattr_leaf_of(platform, &buffer),
                           memattr_s1_of_linux(platform, MEMATTR_MAP_CACHED));
         ck_assert_int_eq(advice.judgement.guest.type, cached.guest.type);
         ck_assert_int_eq(advice.judgement.verdict, cached.verdict);
@@ -330,13 +357,18 @@ START_TEST(every_judgement_has_a_reason)
     FOR_EACH_BUFFER(platform, buffer)
     {
         const struct memattr_expected_leaf *leaf =
-            memattr_expected_leaf(platform, buffer.page);
+            memattr_expected_leaf(platform, &buffer);
         ck_assert(is_one_line(leaf->source));
         ck_assert_uint_lt(leaf->basis, MEMATTR_BASIS_COUNT);
-        for (unsigned type = 0; type < MEMATTR_TYPE_COUNT; type++)
-            for (unsigned s1 = 0; s1 < MEMATTR_TYPE_COUNT; s1++)
+        ck_assert_int_eq(leaf->access, MEMATTR_ACCESS_WORKS);
+        const struct memattr_expected_slot *slot =
+            memattr_expected_slot(platform, &buffer);
+        ck_assert(!slot->refused && is_one_line(slot->source));
+        for (unsigned type = 0; type < TYPES; type++)
+            for (unsigned s1 = 0; s1 < TYPES; s1++)
                 for (unsigned ignores = 0; ignores < 2; ignores++) {
-                    struct memattr_leaf any = {(enum memattr_type)type, ignores != 0};
+                    struct memattr_leaf any = {.type = (enum memattr_type)type,
+                                               .ignores_s1 = ignores != 0};
                     struct memattr_judgement judgement =
                         memattr_judge(platform, &buffer, any, (enum memattr_type)s1);
                     ck_assert(judgement.guest.type != MEMATTR_UC_MINUS);
@@ -358,6 +390,17 @@ START_TEST(names_are_the_words_of_the_manuals)
     ck_assert_str_eq(memattr_type_name(MEMATTR_WC), "WC");
     ck_assert_str_eq(memattr_type_name(MEMATTR_UC_MINUS), "UC-");
     ck_assert_str_eq(memattr_type_name(MEMATTR_UC), "UC");
+    ck_assert_str_eq(memattr_type_name(MEMATTR_NC), "NC");
+    ck_assert_str_eq(memattr_type_name(MEMATTR_ONC_IWT), "ONC-IWT");
+    ck_assert_str_eq(memattr_type_name(MEMATTR_ONC_IWB), "ONC-IWB");
+    ck_assert_str_eq(memattr_type_name(MEMATTR_OWT_INC), "OWT-INC");
+    ck_assert_str_eq(memattr_type_name(MEMATTR_OWT_IWB), "OWT-IWB");
+    ck_assert_str_eq(memattr_type_name(MEMATTR_OWB_INC), "OWB-INC");
+    ck_assert_str_eq(memattr_type_name(MEMATTR_OWB_IWT), "OWB-IWT");
+    ck_assert_str_eq(memattr_type_name(MEMATTR_DEVICE_GRE), "Device-GRE");
+    ck_assert_str_eq(memattr_type_name(MEMATTR_DEVICE_nGRE), "Device-nGRE");
+    ck_assert_str_eq(memattr_type_name(MEMATTR_DEVICE_nGnRE), "Device-nGnRE");
+    ck_assert_str_eq(memattr_type_name(MEMATTR_DEVICE_nGnRnE), "Device-nGnRnE");
     ck_assert_str_eq(memattr_map_info_name(MEMATTR_MAP_NONE), "NONE");
     ck_assert_str_eq(memattr_map_info_name(MEMATTR_MAP_CACHED), "CACHED");
     ck_assert_str_eq(memattr_map_info_name(MEMATTR_MAP_UNCACHED), "UNCACHED");
@@ -365,6 +408,21 @@ START_TEST(names_are_the_words_of_the_manuals)
     ck_assert_str_eq(memattr_model_name(MEMATTR_EPT), "Intel EPT");
     ck_assert_str_eq(memattr_model_name(MEMATTR_NPT), "AMD NPT");
     ck_assert_str_eq(memattr_model_name(MEMATTR_SHADOW), "shadow paging");
+    ck_assert_str_eq(memattr_model_name(MEMATTR_ARM64), "arm64");
+    ck_assert_str_eq(memattr_model_name(MEMATTR_ARM64_FWB), "arm64 (FWB)");
+    ck_assert_str_eq(memattr_vma_name(MEMATTR_VMA_PLAIN), "plain");
+    ck_assert_str_eq(memattr_vma_name(MEMATTR_VMA_PFNMAP), "PFNMAP");
+    ck_assert_str_eq(memattr_vma_name(MEMATTR_VMA_VFIO), "vfio");
+    ck_assert_str_eq(memattr_rules_name(MEMATTR_RULES_FIRST), "up to 6.8");
+    ck_assert_str_eq(memattr_rules_name(MEMATTR_RULES_6_9), "6.9 to 6.16");
+    ck_assert_str_eq(memattr_rules_name(MEMATTR_RULES_6_17), "6.17 and later");
+    ck_assert_str_eq(memattr_shareability_name(MEMATTR_NON_SHAREABLE), "non-shareable");
+    ck_assert_str_eq(memattr_shareability_name(MEMATTR_OUTER_SHAREABLE),
+                     "outer shareable");
+    ck_assert_str_eq(memattr_shareability_name(MEMATTR_INNER_SHAREABLE),
+                     "inner shareable");
+    ck_assert_str_eq(memattr_verdict_name(MEMATTR_DEPENDS), "depends");
+    ck_assert_str_eq(memattr_refusal_name(MEMATTR_REFUSED_BY_KVM), "kvm-faults");
     ck_assert_str_eq(memattr_page_name(MEMATTR_PAGE_RAM), "RAM");
     ck_assert_str_eq(memattr_page_name(MEMATTR_PAGE_MMIO), "MMIO");
     ck_assert_str_eq(memattr_basis_name(MEMATTR_MEASURED), "measured");
@@ -381,6 +439,10 @@ END_TEST
 
 START_TEST(a_value_without_a_name_is_unknown)
 {
+    ck_assert_str_eq(memattr_vma_name(MEMATTR_VMA_COUNT), "unknown");
+    ck_assert_str_eq(memattr_rules_name(MEMATTR_RULES_COUNT), "unknown");
+    ck_assert_str_eq(memattr_shareability_name((enum memattr_shareability)1), "unknown");
+    ck_assert_str_eq(memattr_shareability_name((enum memattr_shareability)4), "unknown");
     ck_assert_str_eq(memattr_type_name(MEMATTR_TYPE_COUNT), "unknown");
     ck_assert_str_eq(memattr_map_info_name((enum memattr_map_info)4), "unknown");
     ck_assert_str_eq(memattr_model_name(MEMATTR_MODEL_COUNT), "unknown");
@@ -399,6 +461,7 @@ Suite *memattr_suite(void)
     tcase_add_test(tables, ept_combines_as_table_12_7);
     tcase_add_test(tables, ipat_makes_s1_irrelevant);
     tcase_add_test(tables, effective_type_of_each_platform);
+    tcase_add_test(tables, a_type_of_another_architecture_counts_as_uncached);
     tcase_add_test(tables, npt_leaf_that_kvm_does_not_install_counts_as_uncached);
     tcase_add_test(tables, host_effective_type);
     tcase_add_test(tables, advice_of_each_platform);
