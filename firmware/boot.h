@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What firmware would have left in memory for the tiny guest; firmware/<arch>/boot.c says
- * what that is, and in what state the guest is entered.
+ * What firmware would have left in memory for the guest; firmware/<arch>/boot.c says what that
+ * is, and in what state the guest is entered.
+ *
+ *   boot_load() the guest's file -> boot_prepare() what it finds -> vm_run() at the entry
  */
 #ifndef S2VMM_FIRMWARE_BOOT_H
 #define S2VMM_FIRMWARE_BOOT_H
@@ -10,16 +12,36 @@
 #include "vmm/guest_memory.h"
 #include "vmm/vm.h"
 
+/* The guest in memory. */
+struct boot_image {
+    gpa_t start;             /* its first instruction */
+    bool is_linux;           /* or the tiny guest */
+    struct gpa_range initrd; /* size 0: none */
+};
+
 struct boot_config {
     unsigned cpu_count;
     const char *command_line;
     unsigned device_count; /* at most BOOT_DEVICES_MAX */
     const struct boot_device *devices;
+    unsigned gic_version; /* arm64: of struct vm */
+    bool has_its;         /* arm64: of struct vm */
 };
 
-/* Writes everything that the guest finds in memory; start is the first instruction of its
- * image. *entry is for vm_run(). ERROR_CONFIG_USAGE when the command line is too long. */
+/* Loads the guest, an ELF or (arm64) a Linux kernel with its initial RAM disk, NULL: none.
+ * ERROR_CONFIG_FILE; ERROR_CONFIG_USAGE when this guest takes no initrd. */
+bool boot_load(const struct guest_memory *memory, const char *path, const char *initrd,
+               struct boot_image *image, struct error *error);
+
+/* Writes everything that the guest finds in memory. *entry is for vm_run().
+ * ERROR_CONFIG_USAGE when the command line is too long. */
 bool boot_prepare(const struct guest_memory *memory, const struct boot_config *config,
-                  gpa_t start, struct vm_entry *entry, struct error *error);
+                  const struct boot_image *image, struct vm_entry *entry,
+                  struct error *error);
+
+/* The same on every architecture, a part of boot_prepare(): struct boot_info and the command
+ * line of the tiny guest. */
+bool boot_write_info(const struct guest_memory *memory, const struct boot_config *config,
+                     struct error *error);
 
 #endif

@@ -17,11 +17,15 @@
 
 enum boot_device_kind {
     BOOT_DEVICE_NONE = 0,
-    BOOT_DEVICE_SERIAL = 1,      /* x86: 16550A at an I/O port */
+    BOOT_DEVICE_SERIAL = 1,      /* x86: 16550A at an I/O port; arm64: PL011 */
     BOOT_DEVICE_EXIT = 2,        /* devices/exit_abi.h, MMIO */
     BOOT_DEVICE_VIRTIO_MMIO = 3, /* virtio-mmio version 2 */
     BOOT_DEVICE_WITNESS = 4,     /* devices/gpu/witness_abi.h, MMIO */
+    BOOT_DEVICE_TARGET = 5,      /* no device: host memory to examine; for the witness it
+                                    is resource BOOT_TARGET_RESOURCE */
 };
+
+#define BOOT_TARGET_RESOURCE 1u
 
 struct boot_device {
     uint32_t kind;
@@ -35,7 +39,7 @@ struct boot_info {
     uint32_t version;
     uint32_t cpu_count;
     uint32_t device_count;
-    uint64_t low_ram_size; /* bytes of RAM from GPA 0 (x86) */
+    uint64_t low_ram_size; /* bytes of RAM from LAYOUT_LOW_RAM_START */
     uint64_t command_line; /* GPA of a NUL-terminated string */
     struct boot_device devices[BOOT_DEVICES_MAX];
 };

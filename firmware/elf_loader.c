@@ -3,13 +3,11 @@
 #include "firmware/elf_loader.h"
 
 #include <elf.h>
-#include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
+#include "firmware/file.h"
 #include "vmm/layout.h"
 
 #define SEGMENTS_MAX 64u
@@ -20,30 +18,6 @@ struct image {
     Elf64_Ehdr header;
     Elf64_Phdr segments[SEGMENTS_MAX]; /* header.e_phnum of them */
 };
-
-/* Reads exactly `length` bytes; the caller has checked them against the size, so that a
- * short read means that the file shrinks under us. */
-static bool read_exactly(int fd, uint64_t offset, void *buffer, uint64_t length,
-                         struct error *error)
-{
-    uint8_t *to = buffer;
-    while (length > 0) {
-        ssize_t count = pread(fd, to, length, (off_t)offset);
-        if (count < 0 && errno == EINTR)
-            continue;
-        if (count < 0)
-            return error_set(error, ERROR_CONFIG_FILE, "cannot be read: %s",
-                             strerror(errno));
-        if (count == 0)
-            return error_set(error, ERROR_CONFIG_FILE,
-                             "was cut off at %" PRIu64 " bytes while it was read",
-                             offset);
-        to += count;
-        offset += (uint64_t)count;
-        length -= (uint64_t)count;
-    }
-    return true;
-}
 
 /* True if [offset, offset + length) lies in the file. */
 static bool in_file(const struct image *image, uint64_t offset, uint64_t length)
@@ -56,7 +30,7 @@ static bool read_header(struct image *image, struct error *error)
 {
     Elf64_Ehdr *header = &image->header;
     uint64_t available = image->size < sizeof *header ? image->size : sizeof *header;
-    if (!read_exactly(image->fd, 0, header, available, error))
+    if (!file_read(image->fd, 0, header, available, error))
         return false;
     const uint8_t *id = header->e_ident;
     if (available < SELFMAG || memcmp(id, ELFMAG, SELFMAG) != 0)
@@ -110,7 +84,7 @@ static bool read_program_headers(struct image *image, struct error *error)
                          "is cut off: program headers at 0x%" PRIx64 ", 0x%" PRIx64
                          " bytes, in a file of 0x%" PRIx64,
                          (uint64_t)header->e_phoff, length, image->size);
-    return read_exactly(image->fd, header->e_phoff, image->segments, length, error);
+    return file_read(image->fd, header->e_phoff, image->segments, length, error);
 }
 
 static bool is_loaded(const Elf64_Phdr *segment)
@@ -190,7 +164,7 @@ static bool load_segments(const struct image *image, const struct guest_memory *
         void *host;
         if (!guest_memory_view(memory, gpa(segment->p_paddr), segment->p_memsz, &host,
                                error) ||
-            !read_exactly(image->fd, segment->p_offset, host, segment->p_filesz, error))
+            !file_read(image->fd, segment->p_offset, host, segment->p_filesz, error))
             return false;
         memset((uint8_t *)host + segment->p_filesz, 0,
                segment->p_memsz - segment->p_filesz);
@@ -201,13 +175,8 @@ static bool load_segments(const struct image *image, const struct guest_memory *
 static bool load(struct image *image, const struct guest_memory *memory, uint16_t machine,
                  struct error *error)
 {
-    struct stat status;
-    if (fstat(image->fd, &status) != 0 || !S_ISREG(status.st_mode))
-        return error_set(error, ERROR_CONFIG_FILE, "is not a regular file");
-    image->size = (uint64_t)status.st_size;
-
-    if (!read_header(image, error) || !check_header(image, machine, error) ||
-        !read_program_headers(image, error))
+    if (!file_size(image->fd, &image->size, error) || !read_header(image, error) ||
+        !check_header(image, machine, error) || !read_program_headers(image, error))
         return false;
     for (unsigned i = 0; i < image->header.e_phnum; i++)
         if (!check_segment(image, memory, i, error))
@@ -228,10 +197,9 @@ bool elf_load_fd(int fd, const char *name, const struct guest_memory *memory,
 bool elf_load(const char *path, const struct guest_memory *memory, uint16_t machine,
               gpa_t *entry, struct error *error)
 {
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    int fd = file_open(path, error);
     if (fd < 0)
-        return error_set(error, ERROR_CONFIG_FILE, "%s: cannot be opened: %s", path,
-                         strerror(errno));
+        return false;
     bool loaded = elf_load_fd(fd, path, memory, machine, entry, error);
     close(fd);
     return loaded;

@@ -3,8 +3,7 @@
  * Loads a static ELF64 executable into guest memory, by its physical addresses.
  *
  * The file is not trusted: every field is checked before the first byte of guest memory
- * is written, and the file is read with pread(), as a mapping of a file that somebody
- * cuts off meanwhile would be a SIGBUS for us.
+ * is written.
  */
 #ifndef S2VMM_FIRMWARE_ELF_LOADER_H
 #define S2VMM_FIRMWARE_ELF_LOADER_H

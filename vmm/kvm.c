@@ -7,14 +7,14 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "vmm/arch/arch.h"
+
 static bool open_error(const char *path, int number, struct error *error)
 {
     switch (number) {
     case ENOENT:
-        return error_set(error, ERROR_CONFIG_HOST,
-                         "no %s: load kvm_intel or kvm_amd, enable virtualisation in the "
-                         "firmware, or use the lab",
-                         path);
+        return error_set(error, ERROR_CONFIG_HOST, "no %s: %s, or use the lab", path,
+                         arch_kvm_advice);
     case EACCES:
     case EPERM:
         return error_set(error, ERROR_CONFIG_HOST,
@@ -23,11 +23,9 @@ static bool open_error(const char *path, int number, struct error *error)
                          path);
     case ENODEV:
     case ENXIO:
-        return error_set(
-            error, ERROR_CONFIG_HOST,
-            "%s exists, but no driver answers (%s): load kvm_intel or kvm_amd, "
-            "enable virtualisation in the firmware, or use the lab",
-            path, strerror(number));
+        return error_set(error, ERROR_CONFIG_HOST,
+                         "%s exists, but no driver answers (%s): %s, or use the lab",
+                         path, strerror(number), arch_kvm_advice);
     default:
         return error_set(error, ERROR_CONFIG_HOST, "cannot open %s: %s", path,
                          strerror(number));
@@ -116,11 +114,12 @@ static const char *create_vm_hint(int number)
     }
 }
 
-bool kvm_create_vm(const struct kvm *kvm, int *vm_fd, struct error *error)
+bool kvm_create_vm(const struct kvm *kvm, unsigned long type, int *vm_fd,
+                   struct error *error)
 {
     int fd;
     do
-        fd = ioctl(kvm->fd, KVM_CREATE_VM, 0);
+        fd = ioctl(kvm->fd, KVM_CREATE_VM, type);
     while (fd < 0 && errno == EINTR);
     if (fd < 0)
         return error_set(error, ERROR_HOST_KVM, "KVM_CREATE_VM: %s%s", strerror(errno),
@@ -193,6 +192,38 @@ bool kvm_irqfd(int vm_fd, uint32_t irq, int event_fd, struct error *error)
     if (kvm_ioctl(vm_fd, KVM_IRQFD, &request) != 0)
         return error_set(error, ERROR_HOST_KVM, "KVM_IRQFD for interrupt %u: %s", irq,
                          strerror(errno));
+    return true;
+}
+
+bool kvm_has_device(int vm_fd, uint32_t type)
+{
+    struct kvm_create_device request = {.type = type, .flags = KVM_CREATE_DEVICE_TEST};
+    return kvm_ioctl(vm_fd, KVM_CREATE_DEVICE, &request) == 0;
+}
+
+bool kvm_create_device(int vm_fd, uint32_t type, const char *name, int *device_fd,
+                       struct error *error)
+{
+    struct kvm_create_device request = {.type = type};
+    if (kvm_ioctl(vm_fd, KVM_CREATE_DEVICE, &request) != 0)
+        return error_set(error, ERROR_HOST_KVM, "KVM_CREATE_DEVICE for the %s: %s", name,
+                         strerror(errno));
+    *device_fd = (int)request.fd;
+    return true;
+}
+
+bool kvm_set_device_attribute(int device_fd, uint32_t group, uint64_t attribute,
+                              const void *value, const char *name, struct error *error)
+{
+    const struct kvm_device_attr request = {
+        .group = group,
+        .attr = attribute,
+        .addr = (uintptr_t)value,
+    };
+    if (kvm_ioctl(device_fd, KVM_SET_DEVICE_ATTR, &request) != 0)
+        return error_set(error, ERROR_HOST_KVM,
+                         "KVM_SET_DEVICE_ATTR, group %u, attribute %" PRIu64 " (%s): %s",
+                         group, attribute, name, strerror(errno));
     return true;
 }
 

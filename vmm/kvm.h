@@ -55,8 +55,9 @@ typedef int kvm_check_function(int fd, unsigned long capability);
 bool kvm_require(kvm_check_function *check, int fd, const struct kvm_requirement *table,
                  unsigned count, struct error *error);
 
-/* ERROR_HOST_KVM or ERROR_HOST_MEMORY, as all that follows. */
-bool kvm_create_vm(const struct kvm *kvm, int *vm_fd, struct error *error);
+/* type: from arch_vm_type(). ERROR_HOST_KVM or ERROR_HOST_MEMORY, as all that follows. */
+bool kvm_create_vm(const struct kvm *kvm, unsigned long type, int *vm_fd,
+                   struct error *error);
 bool kvm_create_vcpu(const struct kvm *kvm, int vm_fd, unsigned index, int *vcpu_fd,
                      struct kvm_run **run, struct error *error);
 void kvm_close_vcpu(const struct kvm *kvm, int vcpu_fd, struct kvm_run *run);
@@ -73,6 +74,18 @@ bool kvm_ioeventfd(int vm_fd, uint64_t address, uint32_t size, bool match, uint6
 
 /* The eventfd raises global interrupt `irq`. */
 bool kvm_irqfd(int vm_fd, uint32_t irq, int event_fd, struct error *error);
+
+/* True if KVM can make a device of this KVM_DEV_TYPE_* for the VM. */
+bool kvm_has_device(int vm_fd, uint32_t type);
+
+/* KVM_CREATE_DEVICE; name: for messages. The device lives as long as the VM, whenever its
+ * descriptor is closed. */
+bool kvm_create_device(int vm_fd, uint32_t type, const char *name, int *device_fd,
+                       struct error *error);
+
+/* KVM_SET_DEVICE_ATTR; value: what the attribute wants, or NULL. */
+bool kvm_set_device_attribute(int device_fd, uint32_t group, uint64_t attribute,
+                              const void *value, const char *name, struct error *error);
 
 /* KVM_RUN: 0, or a positive errno. */
 int kvm_run(int vcpu_fd);

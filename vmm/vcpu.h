@@ -7,7 +7,7 @@
  *                 ^ yes         +-- MMIO, port I/O ---+--> the bus, then again
  *                 |             +-- EINTR, EAGAIN ----+
  *                 |             +-- crash, host error: vm_end_with(), then stop
- *               leave
+ *        finish a half-done exit, leave
  *
  * Stopping has no race: whoever stops sets vm->stopping, then the vCPU's immediate_exit,
  * then sends the kick signal. A vCPU that has not looked at `stopping` yet sees it; one
@@ -23,6 +23,10 @@
 
 /* Starts the thread. ERROR_HOST_SYSTEM. */
 bool vcpu_start(struct vcpu *vcpu, struct error *error);
+
+/* Ends the VM: "vCPU 0: <what>; <registers>". On the vCPU's own thread. */
+void vcpu_end(struct vcpu *vcpu, enum vm_end how, enum error_code code,
+              const char *format, ...) __attribute__((format(printf, 4, 5)));
 
 /* With vm->stopping set: makes the thread leave KVM_RUN, and waits for its end. Nothing
  * if it does not run. */

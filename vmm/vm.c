@@ -43,9 +43,27 @@ static bool check_cpu_count(const struct vm *vm, struct error *error)
     return true;
 }
 
+bool vm_check_range(const struct vm *vm, const char *name, struct gpa_range range,
+                    struct error *error)
+{
+    uint64_t limit = (uint64_t)1 << vm->address_bits;
+    if (range.start.value + range.size > limit)
+        return error_set(error, ERROR_CONFIG_HOST,
+                         "%s [0x%" PRIx64 ", 0x%" PRIx64
+                         "): guest physical addresses of "
+                         "this host have %u bits, so they end at 0x%" PRIx64
+                         "; ask for less memory or a smaller window",
+                         name, range.start.value, range.start.value + range.size,
+                         vm->address_bits, limit);
+    return true;
+}
+
 static bool add_ram(struct vm *vm, const struct gpa_range *ranges, unsigned count,
                     struct error *error)
 {
+    for (unsigned i = 0; i < count; i++)
+        if (!vm_check_range(vm, "guest RAM", ranges[i], error))
+            return false;
     if (!guest_memory_init(&vm->memory, ranges, count, error))
         return false;
     int limit = kvm_check(vm->fd, KVM_CAP_NR_MEMSLOTS);
@@ -78,21 +96,25 @@ static bool set_up(struct vm *vm, struct error *error)
         return false;
     if (!kvm_open(&vm->kvm, error))
         return false;
+    unsigned long type;
     if (!kvm_require(kvm_check, vm->kvm.fd, requirements, ARRAY_SIZE(requirements),
                      error) ||
-        !check_cpu_count(vm, error) || !kvm_create_vm(&vm->kvm, &vm->fd, error) ||
-        !arch_vm_init(vm, error) || !add_ram(vm, ranges, range_count, error))
+        !check_cpu_count(vm, error) ||
+        !arch_vm_type(&vm->kvm, &type, &vm->address_bits, error) ||
+        !kvm_create_vm(&vm->kvm, type, &vm->fd, error) || !arch_vm_init(vm, error) ||
+        !add_ram(vm, ranges, range_count, error))
         return false;
     for (unsigned i = 0; i < vm->config.cpu_count; i++)
         if (!add_vcpu(vm, error))
             return false;
-    return true;
+    return arch_vm_ready(vm, error);
 }
 
 bool vm_init(struct vm *vm, const struct vm_config *config, struct trace *trace,
              struct error *error)
 {
-    *vm = (struct vm){.config = *config, .trace = trace, .fd = -1};
+    *vm = (struct vm){
+        .config = *config, .trace = trace, .fd = -1, .gic_fd = -1, .its_fd = -1};
     pthread_mutex_init(&vm->lock, NULL);
     pthread_condattr_t attributes;
     pthread_condattr_init(&attributes);
@@ -116,6 +138,12 @@ static void stop_vcpus(struct vm *vm)
         vcpu_join(&vm->vcpus[i]);
 }
 
+static void close_if_open(int fd)
+{
+    if (fd >= 0)
+        close(fd);
+}
+
 void vm_finish(struct vm *vm)
 {
     if (vm->trace == NULL)
@@ -125,8 +153,9 @@ void vm_finish(struct vm *vm)
         kvm_close_vcpu(&vm->kvm, vm->vcpus[i].fd, vm->vcpus[i].run);
     memslot_table_finish(&vm->memslots);
     guest_memory_finish(&vm->memory);
-    if (vm->fd >= 0)
-        close(vm->fd);
+    close_if_open(vm->its_fd);
+    close_if_open(vm->gic_fd);
+    close_if_open(vm->fd);
     kvm_close(&vm->kvm);
     pthread_cond_destroy(&vm->ended);
     pthread_mutex_destroy(&vm->lock);
@@ -199,7 +228,7 @@ void vm_end_with(struct vm *vm, enum vm_end end, uint32_t verdict,
 
 gpa_t vm_free_address(const struct vm *vm, uint64_t alignment)
 {
-    uint64_t end = LAYOUT_HIGH_RAM_START;
+    uint64_t end = LAYOUT_WINDOW_MIN;
     for (unsigned i = 0; i < vm->memory.region_count; i++) {
         struct gpa_range range = vm->memory.regions[i].range;
         if (range.start.value + range.size > end)

@@ -39,7 +39,7 @@ struct vm_entry {
 enum vm_end {
     VM_END_NONE,    /* still runs */
     VM_END_VERDICT, /* the guest wrote the exit device */
-    VM_END_CRASH,   /* triple fault, or an instruction that KVM cannot emulate */
+    VM_END_CRASH,   /* triple fault, power-off, or what KVM cannot emulate */
     VM_END_HOST,    /* KVM or the host failed */
     VM_END_SIGNAL,  /* the user stopped it, or a time limit did */
 };
@@ -62,6 +62,11 @@ struct vm {
     struct trace *trace;
     struct kvm kvm;
     int fd;
+    unsigned address_bits; /* of a guest physical address */
+    unsigned gic_version;  /* arm64's interrupt controller: 2 or 3 */
+    bool has_its;          /* arm64: MSIs by an ITS */
+    int gic_fd;            /* the KVM devices of both; -1: there is none */
+    int its_fd;
     struct guest_memory memory;
     struct memslot_table memslots;
     struct bus mmio;
@@ -94,5 +99,10 @@ void vm_end_with(struct vm *vm, enum vm_end end, uint32_t verdict,
 
 /* First address above RAM and 4 GiB, aligned to `alignment`: room for a window. */
 gpa_t vm_free_address(const struct vm *vm, uint64_t alignment);
+
+/* Whether the guest can address all of this valid range; name: for the message.
+ * ERROR_CONFIG_HOST. */
+bool vm_check_range(const struct vm *vm, const char *name, struct gpa_range range,
+                    struct error *error);
 
 #endif

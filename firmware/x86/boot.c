@@ -7,10 +7,11 @@
  *   0x01000  | GDT: null, code, data     |
  *   0x02000  | PML4: entry 0             |
  *   0x03000  | PDPT: entries 0 to 3      |
- *   0x04000  | page directories 0 to 3   |  2048 pages of 2 MiB: the first 4 GiB,
- * identity 0x08000  | struct boot_info          | 0x09000  | command line              |
- * one page, NUL-terminated 0x0a000  | stack, from the top down  | 0x10000
- * +---------------------------+  free for the guest from here
+ *   0x04000  | page directories 0 to 3   |  2048 pages of 2 MiB: the first 4 GiB, identity
+ *   0x08000  | struct boot_info          |
+ *   0x09000  | command line              |  one page, NUL-terminated
+ *   0x0a000  | stack, from the top down  |
+ *   0x10000  +---------------------------+  free for the guest from here
  *
  *   rdi      GPA of the struct boot_info
  *   rsp      0x10000
@@ -27,6 +28,8 @@
 
 #include <string.h>
 
+#include "firmware/elf_loader.h"
+#include "vmm/arch/arch.h"
 #include "vmm/layout.h"
 
 #define PAGE_SIZE 4096u
@@ -58,38 +61,26 @@ static bool write_page_tables(const struct guest_memory *memory, struct error *e
     return guest_memory_write(memory, gpa(base), tables, sizeof tables, error);
 }
 
-static bool write_command_line(const struct guest_memory *memory, const char *text,
-                               struct error *error)
+bool boot_load(const struct guest_memory *memory, const char *path, const char *initrd,
+               struct boot_image *image, struct error *error)
 {
-    size_t size = strlen(text) + 1;
-    if (size > PAGE_SIZE)
-        return error_set(
-            error, ERROR_CONFIG_USAGE,
-            "the guest's command line has %zu bytes, at most %u are possible", size - 1,
-            PAGE_SIZE - 1);
-    return guest_memory_write(memory, gpa(LAYOUT_BOOT_COMMAND_LINE), text, size, error);
+    if (initrd)
+        return error_set(error, ERROR_CONFIG_USAGE,
+                         "--initrd %s: it is for a Linux kernel, and s2vmm boots one on "
+                         "arm64 only; leave it out",
+                         initrd);
+    *image = (struct boot_image){0};
+    return elf_load(path, memory, arch_elf_machine, &image->start, error);
 }
 
 bool boot_prepare(const struct guest_memory *memory, const struct boot_config *config,
-                  gpa_t start, struct vm_entry *entry, struct error *error)
+                  const struct boot_image *image, struct vm_entry *entry,
+                  struct error *error)
 {
-    BUG_ON(config->device_count > BOOT_DEVICES_MAX);
-    struct boot_info info = {
-        .magic = BOOT_INFO_MAGIC,
-        .version = BOOT_INFO_VERSION,
-        .cpu_count = config->cpu_count,
-        .device_count = config->device_count,
-        .low_ram_size = memory->regions[0].range.size,
-        .command_line = LAYOUT_BOOT_COMMAND_LINE,
-    };
-    for (unsigned i = 0; i < config->device_count; i++)
-        info.devices[i] = config->devices[i];
-
-    if (!write_page_tables(memory, error) ||
-        !write_command_line(memory, config->command_line, error) ||
-        !guest_memory_write(memory, gpa(LAYOUT_BOOT_GDT), gdt, sizeof gdt, error) ||
-        !guest_memory_write(memory, gpa(LAYOUT_BOOT_INFO), &info, sizeof info, error))
+    if (!write_page_tables(memory, error) || !boot_write_info(memory, config, error) ||
+        !guest_memory_write(memory, gpa(LAYOUT_BOOT_GDT), gdt, sizeof gdt, error))
         return false;
-    *entry = (struct vm_entry){.address = start, .argument = gpa(LAYOUT_BOOT_INFO)};
+    *entry =
+        (struct vm_entry){.address = image->start, .argument = gpa(LAYOUT_BOOT_INFO)};
     return true;
 }

@@ -16,9 +16,15 @@
 
 #include "firmware/elf_loader.h"
 #include "tests/unit/suites.h"
+#include "vmm/layout.h"
 
 #define MACHINE  EM_X86_64
 #define RAM_SIZE (4 * MIB)
+#define RAM_END  (LAYOUT_LOW_RAM_START + RAM_SIZE)
+
+/* Where the segments go: to the lowest place that there is, and behind it. */
+#define TEXT LAYOUT_IMAGE_START
+#define DATA (TEXT + MIB)
 
 /* The file: header, program headers, then 16 bytes for each of the two segments. */
 struct image {
@@ -40,7 +46,7 @@ static struct image good_image(void)
                 .e_type = ET_EXEC,
                 .e_machine = MACHINE,
                 .e_version = EV_CURRENT,
-                .e_entry = MIB + 4,
+                .e_entry = TEXT + 4,
                 .e_phoff = offsetof(struct image, segments),
                 .e_ehsize = sizeof(Elf64_Ehdr),
                 .e_phentsize = sizeof(Elf64_Phdr),
@@ -50,12 +56,12 @@ static struct image good_image(void)
             {
                 {.p_type = PT_LOAD,
                  .p_offset = offsetof(struct image, text),
-                 .p_paddr = MIB,
+                 .p_paddr = TEXT,
                  .p_filesz = 16,
                  .p_memsz = 16},
                 {.p_type = PT_LOAD,
                  .p_offset = offsetof(struct image, data),
-                 .p_paddr = 2 * MIB,
+                 .p_paddr = DATA,
                  .p_filesz = 16,
                  .p_memsz = 32},
                 {.p_type = PT_NOTE},
@@ -68,7 +74,7 @@ static struct image good_image(void)
 
 static void set_up(void)
 {
-    struct gpa_range range = {gpa(0), RAM_SIZE};
+    struct gpa_range range = {gpa(LAYOUT_LOW_RAM_START), RAM_SIZE};
     struct error error;
     ck_assert(guest_memory_init(&memory, &range, 1, &error));
     memset(memory.regions[0].host, 0xcc, RAM_SIZE);
@@ -101,15 +107,16 @@ START_TEST(a_good_image_is_loaded)
     struct error error = {0};
     gpa_t entry;
     ck_assert_msg(load(&image, sizeof image, &entry, &error), "%s", error.text);
-    ck_assert_uint_eq(entry.value, MIB + 4);
-    const uint8_t *ram = memory.regions[0].host;
-    ck_assert_mem_eq(ram + MIB, image.text, 16);
-    ck_assert_uint_eq(ram[MIB - 1], 0xcc);
-    ck_assert_uint_eq(ram[MIB + 16], 0xcc);
-    ck_assert_mem_eq(ram + 2 * MIB, image.data, 16);
+    ck_assert_uint_eq(entry.value, TEXT + 4);
+    const uint8_t *text = memory.regions[0].host + (TEXT - LAYOUT_LOW_RAM_START);
+    const uint8_t *data = text + (DATA - TEXT);
+    ck_assert_mem_eq(text, image.text, 16);
+    ck_assert_uint_eq(text[-1], 0xcc);
+    ck_assert_uint_eq(text[16], 0xcc);
+    ck_assert_mem_eq(data, image.data, 16);
     static const uint8_t zeros[16];
-    ck_assert_mem_eq(ram + 2 * MIB + 16, zeros, 16); /* what the file does not have */
-    ck_assert_uint_eq(ram[2 * MIB + 32], 0xcc);
+    ck_assert_mem_eq(data + 16, zeros, 16); /* what the file does not have */
+    ck_assert_uint_eq(data[32], 0xcc);
 }
 END_TEST
 
@@ -118,8 +125,8 @@ START_TEST(segments_may_touch_each_other_and_the_end_of_ram)
     struct image image = good_image();
     struct error error = {0};
     gpa_t entry;
-    image.segments[1].p_paddr = MIB + 16;
-    image.segments[1].p_memsz = RAM_SIZE - (MIB + 16);
+    image.segments[1].p_paddr = TEXT + 16;
+    image.segments[1].p_memsz = RAM_END - (TEXT + 16);
     ck_assert_msg(load(&image, sizeof image, &entry, &error), "%s", error.text);
     ck_assert_uint_eq(memory.regions[0].host[RAM_SIZE - 1], 0);
 }
@@ -157,8 +164,8 @@ static const struct {
     {HEADER(e_phoff, sizeof(struct image)), "cut off: program headers"},
     {HEADER(e_phoff, UINT64_MAX), "cut off: program headers"},
     {HEADER(e_phoff, UINT64_MAX - 3 * sizeof(Elf64_Phdr) + 1), "cut off: program headers"},
-    {HEADER(e_entry, MIB - 1), "entry 0xfffff outside"},
-    {HEADER(e_entry, MIB + 16), "outside of all segments"},
+    {HEADER(e_entry, TEXT - 1), "outside of all segments"},
+    {HEADER(e_entry, TEXT + 16), "outside of all segments"},
     {HEADER(e_entry, 0), "outside of all segments"},
     {HEADER(e_entry, UINT64_MAX), "outside of all segments"},
     {SEGMENT(0, p_memsz, 15), "more bytes in the file"},
@@ -166,16 +173,16 @@ static const struct {
     {SEGMENT(0, p_offset, sizeof(struct image) - 15), "cut off: segment 0"},
     {SEGMENT(0, p_offset, UINT64_MAX - 7), "cut off: segment 0"},
     {SEGMENT(1, p_offset, (uint64_t)INT64_MAX), "cut off: segment 1"},
-    {SEGMENT(0, p_paddr, MIB - 1), "not in RAM at or above 0x100000"},
-    {SEGMENT(0, p_paddr, 0), "not in RAM at or above 0x100000"},
-    {SEGMENT(1, p_paddr, RAM_SIZE - 31), "not in RAM"},
-    {SEGMENT(1, p_paddr, RAM_SIZE), "not in RAM"},
+    {SEGMENT(0, p_paddr, TEXT - 1), "not in RAM at or above"},
+    {SEGMENT(0, p_paddr, 0), "not in RAM at or above"},
+    {SEGMENT(1, p_paddr, RAM_END - 31), "not in RAM"},
+    {SEGMENT(1, p_paddr, RAM_END), "not in RAM"},
     {SEGMENT(1, p_paddr, UINT64_MAX - 15), "not in RAM"},
     {SEGMENT(1, p_memsz, RAM_SIZE), "not in RAM"},
     {SEGMENT(1, p_memsz, UINT64_MAX), "not in RAM"},
-    {SEGMENT(1, p_memsz, UINT64_MAX - 2 * MIB + 1), "not in RAM"},
-    {SEGMENT(1, p_paddr, MIB + 15), "segments 0 and 1, which overlap"},
-    {SEGMENT(1, p_paddr, MIB), "segments 0 and 1, which overlap"},
+    {SEGMENT(1, p_memsz, UINT64_MAX - DATA + 1), "not in RAM"},
+    {SEGMENT(1, p_paddr, TEXT + 15), "segments 0 and 1, which overlap"},
+    {SEGMENT(1, p_paddr, TEXT), "segments 0 and 1, which overlap"},
     {SEGMENT(0, p_type, PT_INTERP), "dynamically linked"},
     {SEGMENT(2, p_type, PT_INTERP), "dynamically linked"},
 };

@@ -10,6 +10,7 @@
 
 #include "tests/unit/skip.h"
 #include "tests/unit/suites.h"
+#include "vmm/arch/arch.h"
 #include "vmm/kvm.h"
 
 START_TEST(no_device_node)
@@ -18,9 +19,9 @@ START_TEST(no_device_node)
     struct error error;
     ck_assert(!kvm_open_path(&kvm, "/nowhere/kvm", &error));
     ck_assert_int_eq(error.code, ERROR_CONFIG_HOST);
-    ck_assert_str_eq(error.text,
-                     "no /nowhere/kvm: load kvm_intel or kvm_amd, enable "
-                     "virtualisation in the firmware, or use the lab");
+    ck_assert_ptr_eq(strstr(error.text, "no /nowhere/kvm: "), error.text);
+    ck_assert_ptr_nonnull(strstr(error.text, arch_kvm_advice));
+    ck_assert_ptr_nonnull(strstr(error.text, ", or use the lab"));
     kvm_close(&kvm);
 }
 END_TEST
@@ -115,11 +116,33 @@ START_TEST(a_refused_slot_is_named)
         test_skip("kvm/refused-slot", error.text);
         return;
     }
-    ck_assert_msg(kvm_create_vm(&kvm, &vm_fd, &error), "%s", error.text);
+    ck_assert_msg(kvm_create_vm(&kvm, 0, &vm_fd, &error), "%s", error.text);
     ck_assert(!kvm_set_memory_region(vm_fd, 3, gpa(0x1234), 0x1000, NULL, &error));
     ck_assert_int_eq(error.code, ERROR_HOST_KVM);
     ck_assert_ptr_nonnull(strstr(error.text, "KVM_SET_USER_MEMORY_REGION 3, GPA 0x1234"));
     ck_assert_ptr_nonnull(strstr(error.text, "Invalid argument"));
+    close(vm_fd);
+    kvm_close(&kvm);
+}
+END_TEST
+
+START_TEST(a_device_that_kvm_does_not_have_is_named)
+{
+    struct kvm kvm;
+    struct error error;
+    int vm_fd;
+    int device_fd;
+    if (!kvm_open(&kvm, &error)) {
+        test_skip("kvm/unknown-device", error.text);
+        return;
+    }
+    ck_assert_msg(kvm_create_vm(&kvm, 0, &vm_fd, &error), "%s", error.text);
+    ck_assert(!kvm_has_device(vm_fd, UINT32_MAX));
+    ck_assert(!kvm_create_device(vm_fd, UINT32_MAX, "teapot", &device_fd, &error));
+    ck_assert_int_eq(error.code, ERROR_HOST_KVM);
+    ck_assert_ptr_nonnull(strstr(error.text, "KVM_CREATE_DEVICE for the teapot: "));
+    ck_assert(!kvm_set_device_attribute(vm_fd, 1, 2, NULL, "spout", &error));
+    ck_assert_ptr_nonnull(strstr(error.text, "group 1, attribute 2 (spout): "));
     close(vm_fd);
     kvm_close(&kvm);
 }
@@ -135,6 +158,7 @@ Suite *kvm_suite(void)
     tcase_add_test(test_case, a_missing_capability_is_named_with_its_purpose);
     tcase_add_test(test_case, an_unknown_capability_is_absent);
     tcase_add_test(test_case, a_refused_slot_is_named);
+    tcase_add_test(test_case, a_device_that_kvm_does_not_have_is_named);
     suite_add_tcase(suite, test_case);
     return suite;
 }

@@ -4,6 +4,7 @@
  * interrupt controllers inside KVM, and the quirk that decides whether the guest's PAT
  * counts.
  */
+#include <cpuid.h>
 #include <elf.h>
 #include <inttypes.h>
 #include <string.h>
@@ -22,6 +23,12 @@
 
 const uint16_t arch_elf_machine = EM_X86_64;
 
+const char *const arch_kvm_advice =
+    "load kvm_intel or kvm_amd, enable virtualisation in the firmware";
+
+const char *const arch_fault_causes =
+    "not accessible, or a high-order page and a kernel before 6.13";
+
 static const struct kvm_requirement requirements[] = {
     {KVM_CAP_SET_TSS_ADDR, "KVM_CAP_SET_TSS_ADDR", "run real-mode code on Intel CPUs"},
     {KVM_CAP_SET_IDENTITY_MAP_ADDR, "KVM_CAP_SET_IDENTITY_MAP_ADDR",
@@ -30,6 +37,22 @@ static const struct kvm_requirement requirements[] = {
     {KVM_CAP_MP_STATE, "KVM_CAP_MP_STATE",
      "hold processors back until the guest starts them"},
 };
+
+/* The guest gets the physical addresses of the host: CPUID 0x80000008, EAX[7:0] (SDM vol. 2A,
+ * CPUID), 36 bits where there is no such leaf. */
+bool arch_vm_type(const struct kvm *kvm, unsigned long *type, unsigned *address_bits,
+                  struct error *error)
+{
+    unsigned eax;
+    unsigned ebx;
+    unsigned ecx;
+    unsigned edx;
+    (void)kvm;
+    (void)error;
+    *type = 0;
+    *address_bits = __get_cpuid(0x80000008, &eax, &ebx, &ecx, &edx) ? eax & 0xff : 36;
+    return true;
+}
 
 unsigned arch_ram_ranges(uint64_t memory_size, struct gpa_range *ranges,
                          struct error *error)
@@ -100,5 +123,12 @@ bool arch_vm_init(struct vm *vm, struct error *error)
     if (ioctl(vm->fd, KVM_CREATE_IRQCHIP, 0) != 0)
         return error_set(error, ERROR_HOST_KVM, "KVM_CREATE_IRQCHIP: %s",
                          strerror(errno));
+    return true;
+}
+
+bool arch_vm_ready(struct vm *vm, struct error *error)
+{
+    (void)vm;
+    (void)error;
     return true;
 }

@@ -149,6 +149,8 @@ static void probe_guest_pat(struct platform *platform,
         platform_add_fact(platform, "guest PAT", "ignored: RAM is WB, a BAR is UC",
                           "shadow paging");
         break;
+    case MEMATTR_ARM64:
+    case MEMATTR_ARM64_FWB:
     case MEMATTR_MODEL_COUNT:
         break;
     }

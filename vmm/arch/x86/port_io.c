@@ -51,6 +51,13 @@ bool arch_vcpu_exit(struct vcpu *vcpu)
     return true;
 }
 
+bool arch_vcpu_run_failed(struct vcpu *vcpu, int number)
+{
+    (void)vcpu;
+    (void)number;
+    return false;
+}
+
 struct bus *arch_serial_bus(struct vm *vm)
 {
     return &vm->ports;

@@ -1,0 +1,9 @@
+/* SPDX-License-Identifier: MIT */
+#include "tests/unit/suites.h"
+
+Suite *(*const arch_suites[])(void) = {
+    cpuid_suite,
+    vm_x86_suite,
+    platform_x86_suite,
+    NULL,
+};
