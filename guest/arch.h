@@ -10,7 +10,17 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "vmm/memattr.h"
+
 struct guest;
+
+/* The rules that S1 follows. They are the same for all models of one architecture: which
+ * of them the host has, the guest cannot know. */
+#if defined(__aarch64__)
+#define ARCH_MEMATTR_MODEL MEMATTR_ARM64
+#else
+#define ARCH_MEMATTR_MODEL MEMATTR_NPT
+#endif
 
 /* Prepares the boot CPU: from here on an exception is reported on the console. */
 void arch_init(struct guest *guest);
@@ -24,6 +34,31 @@ void arch_pause(void);
 /* All earlier accesses are done and visible to other CPUs and to devices before any later
  * one; also empties the CPU's write-combining buffers. */
 void arch_barrier(void);
+
+/* Writes back and drops what caches hold of the range, which was used through a cacheable
+ * mapping and is going to be used through another one. */
+void arch_cache_flush(const volatile void *start, uint64_t size);
+
+/* What the CPU says about its own translation of the address: PAR_EL1 after AT S1E1R on
+ * arm64. False if it says that there is none; always on x86, which has no such
+ * instruction. */
+bool arch_translate(const volatile void *address, uint64_t *attributes);
+
+enum arch_access {
+    ARCH_ACCESS_WORKS,
+    ARCH_ACCESS_FAULTED,
+};
+
+/* Reads the 32-bit word that begins one byte behind `address`, which is aligned. On arm64
+ * that may be an alignment fault on Device memory: of the first stage that says Device
+ * (DDI 0487, B2.10). Where that is KVM's, KVM_RUN ends with EFAULT: to be tried only where
+ * the VM may end. On x86 it always works. */
+enum arch_access arch_unaligned_read(const volatile void *address);
+
+/* Reads 16 bytes. On arm64 with one LDP, which the CPU does not describe to KVM when it traps
+ * (DDI 0487, ESR_EL2.ISS.ISV is 0): where no memory is it should be an external abort. On x86
+ * with two ordinary reads: it always works. */
+enum arch_access arch_pair_read(const volatile void *address);
 
 /* A clock that only bounds how long we wait. A second has at most ARCH_TICKS_PER_SECOND
  * of its ticks, so that a bound is never shorter than it says. */
@@ -40,7 +75,7 @@ _Noreturn void arch_stop(void);
  * A watch is good for one interrupt; each of a run needs its own `slot`, 0 to 7.
  */
 void arch_interrupt_watch(uint32_t irq, unsigned slot);
-bool arch_interrupt_is_pending(unsigned slot);
+bool arch_interrupt_is_pending(uint32_t irq, unsigned slot);
 
 /* Starts the other CPUs: each calls function(argument, index), index 1 to cpu_count - 1,
  * and stops when it returns. False if not all are up after a second. Once only. */

@@ -3,6 +3,7 @@
 
 #include "guest/arch.h"
 #include "guest/check.h"
+#include "guest/experiment.h"
 #include "guest/venus.h"
 #include "guest/virgl.h"
 
@@ -69,7 +70,26 @@ bool blob_create(struct guest *guest, const struct blob *blob)
 
 enum memattr_type blob_s1(const struct blob *blob)
 {
-    return memattr_s1_of_map_info((enum memattr_map_info)blob->map_info);
+    return memattr_s1_of_map_info(ARCH_MEMATTR_MODEL,
+                                  (enum memattr_map_info)blob->map_info);
+}
+
+bool blob_experiment(struct guest *guest, const struct blob *blob, enum memattr_type s1)
+{
+    const struct experiment experiment = {
+        .resource_id = blob->resource_id,
+        .map_info = blob->map_info,
+        .address = guest->gpu.window.start.value + blob->offset,
+        .size = blob->size,
+        .s1 = s1,
+    };
+    struct experiment_result result;
+    REQUIRE(experiment_run(guest, &experiment, &result));
+    if (s1 == blob_s1(blob)) {
+        CHECK_EQUAL(result.guest_missed, 0);
+        CHECK_EQUAL(result.host_missed, 0);
+    }
+    return true;
 }
 
 bool blob_create_mapped(struct guest *guest, struct blob *blob, uint32_t resource_id,

@@ -49,26 +49,12 @@ bool blob_create(struct guest *guest, const struct blob *blob);
 bool blob_create_mapped(struct guest *guest, struct blob *blob, uint32_t resource_id,
                         uint64_t size, uint64_t offset);
 
-/*
- * The experiment: do guest and host see each other's writes, when the guest maps the blob
- * with attribute `s1`?
- *
- *   host writes A -> guest reads
- *   guest writes B -> host reads
- *   host writes C -> guest reads
- *
- * (the last step with B in the guest's cache, if its mapping has one), over the first
- * BLOB_EXPERIMENT_MAX bytes and the last word of the blob. Cache maintenance (clflush,
- * wbinvd) is not used on purpose: the question is whether the mappings agree without it.
- * The result is reported to the witness. Seeing each other's writes is required only
- * where `s1` is what the map_info asks for; elsewhere it is only observed.
- */
+/* The experiment (guest/experiment.h) on a mapped blob. Seeing each other's writes is
+ * required where `s1` is what the map_info asks for; elsewhere it is only observed. */
 bool blob_experiment(struct guest *guest, const struct blob *blob, enum memattr_type s1);
 
 /* The attribute that the blob's map_info asks for. */
 enum memattr_type blob_s1(const struct blob *blob);
-
-#define BLOB_EXPERIMENT_MAX 0x10000u
 
 /* A scenario: makes, maps, examines and destroys blobs of this kind, as the options say.
  */

@@ -4,12 +4,13 @@
  *
  *   size=BYTES  rounds=N  offset=BYTES (in the window)
  *   flags=N               VIRTIO_GPU_BLOB_FLAG_USE_*
- *   s1=TYPE               the guest's attribute, wb wt wp wc uc- or uc;
+ *   s1=TYPE               the guest's attribute, one of guest/attribute.c;
  *                         without it, what map_info asks for
  *   map-info=MODE         what the device has to answer: none cached uncached wc
  *   then-s1=TYPE          once more with this attribute: one mapping after the other
  *   expect=refused        MAP_BLOB has to fail, and the device has to live on
  */
+#include "guest/attribute.h"
 #include "guest/blob.h"
 #include "guest/check.h"
 #include "guest/string.h"
@@ -18,10 +19,8 @@ struct plan {
     struct blob blob; /* of the first round */
     uint64_t rounds;
     bool refused;
-    bool s1_given;
-    enum memattr_type s1;
-    bool then_given;
-    enum memattr_type then;
+    enum memattr_type s1;   /* MEMATTR_TYPE_COUNT: what map_info asks for */
+    enum memattr_type then; /* MEMATTR_TYPE_COUNT: nothing */
     bool map_info_given;
     uint32_t map_info;
 };
@@ -36,11 +35,6 @@ static const uint64_t default_size[BLOB_KIND_COUNT] = {
     [BLOB_SHM] = 64 * KIB,
     [BLOB_VENUS] = 64 * KIB,
     [BLOB_VIRGL] = 16 * KIB,
-};
-
-static const char *const s1_options[MEMATTR_TYPE_COUNT] = {
-    [MEMATTR_WB] = "wb", [MEMATTR_WT] = "wt",        [MEMATTR_WP] = "wp",
-    [MEMATTR_WC] = "wc", [MEMATTR_UC_MINUS] = "uc-", [MEMATTR_UC] = "uc",
 };
 
 static const char *const map_info_options[] = {
@@ -70,8 +64,6 @@ static bool choose(struct guest *guest, const char *key, const char *const words
 static bool read_options(struct guest *guest, enum blob_kind kind, struct plan *plan)
 {
     static const char *const expectations[] = {"mapped", "refused"};
-    unsigned s1;
-    unsigned then;
     unsigned map_info;
     unsigned expect;
     uint64_t flags;
@@ -80,16 +72,12 @@ static bool read_options(struct guest *guest, enum blob_kind kind, struct plan *
     REQUIRE(check_option(guest, "flags", default_flags[kind], &flags));
     REQUIRE(check_option(guest, "offset", 0, &plan->blob.offset));
     REQUIRE(check_option(guest, "rounds", 1, &plan->rounds));
-    REQUIRE(choose(guest, "s1", s1_options, MEMATTR_TYPE_COUNT, &s1));
-    REQUIRE(choose(guest, "then-s1", s1_options, MEMATTR_TYPE_COUNT, &then));
+    REQUIRE(attribute_option(guest, "s1", MEMATTR_TYPE_COUNT, &plan->s1));
+    REQUIRE(attribute_option(guest, "then-s1", MEMATTR_TYPE_COUNT, &plan->then));
     REQUIRE(choose(guest, "map-info", map_info_options, ARRAY_SIZE(map_info_options),
                    &map_info));
     REQUIRE(choose(guest, "expect", expectations, ARRAY_SIZE(expectations), &expect));
     plan->blob.flags = (uint32_t)flags;
-    plan->s1_given = s1 < MEMATTR_TYPE_COUNT;
-    plan->s1 = (enum memattr_type)s1;
-    plan->then_given = then < MEMATTR_TYPE_COUNT;
-    plan->then = (enum memattr_type)then;
     plan->map_info_given = map_info < ARRAY_SIZE(map_info_options);
     plan->map_info = map_info;
     plan->refused = expect == 1;
@@ -110,8 +98,9 @@ static bool map_and_examine(struct guest *guest, const struct plan *plan,
     CHECK_RESPONSE(response, VIRTIO_GPU_RESP_OK_MAP_INFO);
     if (plan->map_info_given)
         CHECK_EQUAL(blob->map_info, plan->map_info);
-    REQUIRE(blob_experiment(guest, blob, plan->s1_given ? plan->s1 : blob_s1(blob)));
-    if (plan->then_given)
+    bool s1_given = plan->s1 != MEMATTR_TYPE_COUNT;
+    REQUIRE(blob_experiment(guest, blob, s1_given ? plan->s1 : blob_s1(blob)));
+    if (plan->then != MEMATTR_TYPE_COUNT)
         REQUIRE(blob_experiment(guest, blob, plan->then));
     CHECK_RESPONSE(gpu_blob_unmap(gpu, blob->resource_id), VIRTIO_GPU_RESP_OK_NODATA);
     return true;

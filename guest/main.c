@@ -5,6 +5,7 @@
 #include "guest/mmio.h"
 #include "guest/scenarios.h"
 #include "guest/string.h"
+#include "vmm/layout.h"
 
 const struct boot_device *guest_device(const struct guest *guest,
                                        enum boot_device_kind kind)
@@ -76,7 +77,7 @@ _Noreturn void guest_main(const struct boot_info *boot)
     const struct boot_device *serial = guest_device(&guest, BOOT_DEVICE_SERIAL);
     if (serial != NULL)
         guest.console.port = serial->base;
-    heap_init(&guest.heap, &guest, guest.boot.low_ram_size);
+    heap_init(&guest.heap, &guest, LAYOUT_LOW_RAM_START + guest.boot.low_ram_size);
     arch_init(&guest);
     if (guest.boot.magic != BOOT_INFO_MAGIC || guest.boot.version != BOOT_INFO_VERSION) {
         console_printf(&guest.console, "guest: boot_info has magic 0x%x and version %u\n",

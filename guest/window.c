@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "guest/window.h"
 
+#include "guest/arch.h"
 #include "guest/check.h"
 
 static bool check_reads(struct guest *guest, volatile void *hole)
@@ -15,12 +16,14 @@ static bool check_reads(struct guest *guest, volatile void *hole)
 bool window_check_hole(struct guest *guest, uint64_t offset)
 {
     uint64_t address = guest->gpu.window.start.value + offset;
-    volatile void *hole = mmu_map(guest->mmu, address, sizeof(uint64_t), MEMATTR_UC);
+    enum memattr_type s1 =
+        memattr_s1_of_map_info(ARCH_MEMATTR_MODEL, MEMATTR_MAP_UNCACHED);
+    volatile void *hole = mmu_map(guest->mmu, address, sizeof(uint64_t), s1);
     CHECK(hole != NULL);
     bool good = check_reads(guest, hole);
     *(volatile uint64_t *)hole = 0;
     *(volatile uint8_t *)hole = 0;
     good = good && check_reads(guest, hole);
-    mmu_unmap(guest->mmu, address, sizeof(uint64_t), MEMATTR_UC);
+    mmu_unmap(guest->mmu, address, sizeof(uint64_t), s1);
     return good;
 }

@@ -56,16 +56,9 @@ bool witness_check(struct guest *guest, uint32_t resource_id, uint64_t offset,
     return ok;
 }
 
-bool witness_observe(struct guest *guest, uint32_t resource_id, uint64_t length,
-                     enum memattr_type s1, uint32_t map_info, uint32_t observed)
+bool witness_observe(struct guest *guest, const struct witness_request *observation)
 {
-    struct witness_request request = {
-        .operation = WITNESS_OBSERVE,
-        .resource_id = resource_id,
-        .length = length,
-        .s1_type = s1,
-        .map_info = map_info,
-        .observed = observed,
-    };
+    struct witness_request request = *observation;
+    request.operation = WITNESS_OBSERVE;
     return ask(guest, &request);
 }

@@ -8,7 +8,6 @@
 #include <stdint.h>
 
 #include "devices/gpu/witness_abi.h"
-#include "vmm/memattr.h"
 
 struct guest;
 
@@ -20,8 +19,7 @@ bool witness_write(struct guest *guest, uint32_t resource_id, uint64_t offset,
 bool witness_check(struct guest *guest, uint32_t resource_id, uint64_t offset,
                    uint64_t length, uint64_t seed, uint64_t *different);
 
-/* Reports a mapping: its attribute, the device's map_info, and WITNESS_*_SAW_*. */
-bool witness_observe(struct guest *guest, uint32_t resource_id, uint64_t length,
-                     enum memattr_type s1, uint32_t map_info, uint32_t observed);
+/* Reports a mapping: resource_id, length, s1_type, map_info, observed and par. */
+bool witness_observe(struct guest *guest, const struct witness_request *observation);
 
 #endif

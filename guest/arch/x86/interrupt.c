@@ -32,8 +32,9 @@ void arch_interrupt_watch(uint32_t irq, unsigned slot)
     ioapic_write(IOAPIC_REDIRECT + 2 * irq, vector);
 }
 
-bool arch_interrupt_is_pending(unsigned slot)
+bool arch_interrupt_is_pending(uint32_t irq, unsigned slot)
 {
+    (void)irq;
     uint32_t vector = FIRST_VECTOR + slot;
     uint32_t request = mmio_read32(LAPIC_BASE + LAPIC_REQUEST + vector / 32 * 16);
     return (request >> vector % 32 & 1) != 0;

@@ -9,6 +9,7 @@
 #include "guest/mmu.h"
 
 #include "guest/arch/x86/cpu.h"
+#include "guest/arch/x86/smp.h"
 #include "guest/heap.h"
 #include "vmm/types.h"
 
@@ -41,7 +42,10 @@
      (uint64_t)PAT_UC << 24 | (uint64_t)PAT_WP << 32 | (uint64_t)PAT_WC << 40 |          \
      (uint64_t)PAT_UC_MINUS << 48 | (uint64_t)PAT_UC << 56)
 
-static const uint32_t attribute_bits[MEMATTR_TYPE_COUNT] = {
+/* The types of x86 are the first ones. */
+#define X86_TYPES (MEMATTR_UC + 1)
+
+static const uint32_t attribute_bits[X86_TYPES] = {
     [MEMATTR_WB] = 0,
     [MEMATTR_WT] = ENTRY_PWT,
     [MEMATTR_UC_MINUS] = ENTRY_PCD,
@@ -51,12 +55,11 @@ static const uint32_t attribute_bits[MEMATTR_TYPE_COUNT] = {
 };
 
 struct mmu {
-    uint64_t *directories[MEMATTR_TYPE_COUNT];
+    uint64_t *directories[X86_TYPES];
 };
 
-void mmu_init_cpu(struct mmu *mmu)
+void smp_init_pat(void)
 {
-    (void)mmu;
     cpu_write_msr(MSR_IA32_PAT, PAT_VALUE);
 }
 
@@ -66,13 +69,18 @@ struct mmu *mmu_create(struct heap *heap)
     uint64_t *top = (uint64_t *)(uintptr_t)(cpu_read_cr3() & ENTRY_ADDRESS);
     uint64_t *regions = heap_allocate_aligned(heap, TABLE_SIZE, TABLE_SIZE);
 
-    for (unsigned type = 0; type < MEMATTR_TYPE_COUNT; type++) {
+    for (unsigned type = 0; type < X86_TYPES; type++) {
         mmu->directories[type] = heap_allocate_aligned(heap, TABLE_SIZE, TABLE_SIZE);
         regions[type] = (uintptr_t)mmu->directories[type] | ENTRY_WRITE | ENTRY_PRESENT;
     }
     top[REGIONS_SLOT] = (uintptr_t)regions | ENTRY_WRITE | ENTRY_PRESENT;
-    mmu_init_cpu(mmu);
+    smp_init_pat();
     return mmu;
+}
+
+bool mmu_has(enum memattr_type type)
+{
+    return type < X86_TYPES;
 }
 
 static uint64_t region_base(enum memattr_type type)
@@ -84,7 +92,7 @@ volatile void *mmu_map(struct mmu *mmu, uint64_t physical, uint64_t size,
                        enum memattr_type type)
 {
     uint64_t start = physical % REGION_SIZE;
-    if (size == 0 || size > REGION_SIZE - start)
+    if (!mmu_has(type) || size == 0 || size > REGION_SIZE - start)
         return NULL;
     uint64_t region_physical = physical - start;
     for (uint64_t page = start / PAGE_SIZE; page <= (start + size - 1) / PAGE_SIZE;

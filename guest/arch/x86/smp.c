@@ -14,7 +14,6 @@
 struct smp_start {
     void (*function)(void *argument, uint32_t index);
     void *argument;
-    struct mmu *mmu;
 };
 
 /* Called by smp_trampoline.S on each of the other CPUs. */
@@ -22,7 +21,7 @@ void smp_cpu_main(uint32_t index, const struct smp_start *start);
 
 void smp_cpu_main(uint32_t index, const struct smp_start *start)
 {
-    mmu_init_cpu(start->mmu);
+    smp_init_pat();
     start->function(start->argument, index);
 }
 
@@ -45,8 +44,7 @@ bool arch_start_cpus(struct guest *guest,
     uint32_t others = guest->boot.cpu_count - 1;
     size_t parameters_offset = (size_t)(smp_parameters - smp_trampoline);
     struct smp_start *start = heap_allocate(&guest->heap, sizeof *start);
-    *start =
-        (struct smp_start){.function = function, .argument = argument, .mmu = guest->mmu};
+    *start = (struct smp_start){.function = function, .argument = argument};
 
     void *trampoline = (void *)(uintptr_t)SMP_TRAMPOLINE;
     memcpy(trampoline, smp_trampoline, (size_t)(smp_trampoline_end - smp_trampoline));

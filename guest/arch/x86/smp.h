@@ -13,6 +13,10 @@
 #ifndef __ASSEMBLER__
 #include <stdint.h>
 
+/* In mmu.c: gives this CPU the PAT that the regions of guest/mmu.h need. The other CPUs
+ * use the page tables of the first. */
+void smp_init_pat(void);
+
 /* At smp_parameters; offsets are known to smp_trampoline.S. */
 struct smp_parameters {
     uint64_t page_table; /* for CR3; below 4 GiB, as real mode can load 32 bits only */
