@@ -3,9 +3,10 @@
  * Blob resources: the straight line from the guest's call to the memslot and map_info.
  *
  *   blob_map()  resource_find()      is there one, and in the right state?
- *               backing_open()       get the memory, check that it is what it is said to
- * be cache_mode_query()   what is the host attribute, and who says so? memattr_advise()
- * which map_info gives a match here, if any? hostmem_map()        the memslot
+ *               backing_open()       get the memory, check that it is what it is said to be
+ *               cache_mode_query()   what is the host attribute, and who says so?
+ *               memattr_advise()     which map_info gives a match here, if any?
+ *               hostmem_map()        the memslot, with the mapping where KVM needs it
  *               -> map_info
  *
  * docs/life-of-a-blob.md walks along it.
@@ -57,6 +58,7 @@ static bool decide(struct gpu *gpu, struct resource *resource, struct error *err
     const struct gpu_config *config = &gpu->config;
     struct blob_decision *decision = &resource->decision;
     const struct cache_mode_question question = {
+        .platform = &config->platform,
         .backing = &resource->backing,
         .renderer = &gpu->renderer,
         .resource_id = resource->id,
@@ -92,6 +94,18 @@ static bool decide(struct gpu *gpu, struct resource *resource, struct error *err
     return true;
 }
 
+/* Where KVM needs the mapping to be. */
+static struct hostmem_placement placement_of(const struct gpu *gpu,
+                                             const struct resource *resource)
+{
+    const struct memattr_buffer *buffer = &resource->decision.report.buffer;
+    return (struct hostmem_placement){
+        .late = memattr_expected_slot(&gpu->config.platform, buffer)->refused,
+        .avoid_blocks =
+            gpu->config.pfnmap_block_hazard && buffer->vma != MEMATTR_VMA_PLAIN,
+    };
+}
+
 bool blob_map(struct gpu *gpu, uint32_t resource_id, uint64_t offset,
               enum memattr_map_info *map_info, struct error *error)
 {
@@ -111,8 +125,8 @@ bool blob_map(struct gpu *gpu, uint32_t resource_id, uint64_t offset,
                       error))
         return false;
     if (decide(gpu, resource, error) &&
-        hostmem_map(&gpu->hostmem, &resource->backing, resource_id, offset,
-                    &resource->mapping, error)) {
+        hostmem_map(&gpu->hostmem, &resource->backing, placement_of(gpu, resource),
+                    resource_id, offset, &resource->mapping, error)) {
         *map_info = resource->decision.map_info;
         return true;
     }

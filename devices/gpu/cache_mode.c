@@ -12,24 +12,28 @@
 #include <xf86drmMode.h>
 
 #include "devices/gpu/dma_buf_info.h"
+#include "vmm/placement.h"
 
-/* A name that settles the attribute, with the source of that claim. */
+/* A name that settles the attribute, with the source of that claim. What the kernel asks
+ * for is said in the words of map_info: the type is the architecture's. */
 struct fixed_attribute {
     const char *name;
-    enum memattr_type type;
+    enum memattr_map_info pgprot;
     const char *why;
 };
 
 /* Exporters, by fdinfo's exp_name ("shmem" is ours, for memfds). */
 static const struct fixed_attribute exporters[] = {
-    {"udmabuf", MEMATTR_WB, "drivers/dma-buf/udmabuf.c mmap_udmabuf: pgprot untouched"},
-    {"system", MEMATTR_WB, "drivers/dma-buf/heaps/system_heap.c: pgprot untouched"},
-    {"shmem", MEMATTR_WB, "mm/shmem.c shmem_mmap: pgprot untouched"},
+    {"udmabuf", MEMATTR_MAP_CACHED,
+     "drivers/dma-buf/udmabuf.c mmap_udmabuf: pgprot untouched"},
+    {"system", MEMATTR_MAP_CACHED,
+     "drivers/dma-buf/heaps/system_heap.c: pgprot untouched"},
+    {"shmem", MEMATTR_MAP_CACHED, "mm/shmem.c shmem_mmap: pgprot untouched"},
 };
 
 /* DRM drivers whose buffers all have one attribute. Their exp_name is just "drm". */
 static const struct fixed_attribute drivers[] = {
-    {"vgem", MEMATTR_WC, "vgem_drv.c vgem_gem_create_object: map_wc"},
+    {"vgem", MEMATTR_MAP_WC, "vgem_drv.c vgem_gem_create_object: map_wc"},
 };
 
 static const struct fixed_attribute *find(const struct fixed_attribute *table,
@@ -52,12 +56,13 @@ __attribute__((format(printf, 2, 3))) static void unknown(
     va_end(arguments);
 }
 
-static void know(struct cache_mode_answer *answer, const struct fixed_attribute *fixed)
+static void know(const struct cache_mode_question *question,
+                 struct cache_mode_answer *answer, const struct fixed_attribute *fixed)
 {
     answer->known = true;
     answer->trusted = true;
-    answer->type = fixed->type;
-    answer->said = memattr_type_name(fixed->type);
+    answer->type = memattr_s1_of_map_info(question->platform->model, fixed->pgprot);
+    answer->said = memattr_type_name(answer->type);
     snprintf(answer->detail, sizeof answer->detail, "%s: %s", fixed->name, fixed->why);
 }
 
@@ -84,7 +89,8 @@ static void ask_kernel(const struct cache_mode_question *question,
     answer->known = true;
     answer->trusted = true;
     bool cached = info.value == DMA_BUF_VM_PROT_CACHED;
-    answer->type = cached ? MEMATTR_WB : MEMATTR_WC;
+    answer->type = memattr_s1_of_map_info(question->platform->model,
+                                          cached ? MEMATTR_MAP_CACHED : MEMATTR_MAP_WC);
     answer->said = cached ? "CACHED" : "WC";
     snprintf(answer->detail, sizeof answer->detail, "DMA_BUF_IOCTL_INFO");
 }
@@ -122,7 +128,7 @@ static void ask_driver(const struct cache_mode_question *question,
         const struct fixed_attribute *fixed =
             find(drivers, ARRAY_SIZE(drivers), version->name);
         if (fixed)
-            know(answer, fixed);
+            know(question, answer, fixed);
         else
             unknown(answer, "driver %s has no query that we know", version->name);
     }
@@ -137,7 +143,7 @@ static void ask_exporter(const struct cache_mode_question *question,
     const char *name = question->backing->exporter;
     const struct fixed_attribute *fixed = find(exporters, ARRAY_SIZE(exporters), name);
     if (fixed)
-        know(answer, fixed);
+        know(question, answer, fixed);
     else
         unknown(answer, "the name \"%s\" does not settle it", name);
 }
@@ -158,7 +164,8 @@ static void ask_renderer(const struct cache_mode_question *question,
         return;
     }
     answer->known = true;
-    answer->type = memattr_s1_of_map_info((enum memattr_map_info)map_info);
+    answer->type = memattr_s1_of_map_info(question->platform->model,
+                                          (enum memattr_map_info)map_info);
     answer->said = memattr_map_info_name((enum memattr_map_info)map_info);
     snprintf(answer->detail, sizeof answer->detail, "get_map_info %s, a guess",
              answer->said);
@@ -166,10 +173,12 @@ static void ask_renderer(const struct cache_mode_question *question,
 
 /* --- the decision --- */
 
-static enum memattr_type effective(const struct cache_mode_report *report,
+static enum memattr_type effective(const struct cache_mode_question *question,
+                                   const struct cache_mode_report *report,
                                    const struct cache_mode_answer *answer)
 {
-    return memattr_host_effective(report->buffer.page, answer->type);
+    return memattr_host_effective(question->platform->model, report->buffer.page,
+                                  answer->type);
 }
 
 void cache_mode_query(const struct cache_mode_question *question,
@@ -186,12 +195,15 @@ void cache_mode_query(const struct cache_mode_question *question,
     /* Every source above speaks of system memory; a source for a BAR will say so itself.
      */
     report->buffer.page = MEMATTR_PAGE_RAM;
+    report->buffer.vma = placement_is_pfnmap(question->backing->host) ? MEMATTR_VMA_PFNMAP
+                                                                      : MEMATTR_VMA_PLAIN;
 
     const struct cache_mode_answer *first = NULL;
     for (unsigned i = 0; i < CACHE_MODE_SOURCE_COUNT; i++) {
         if (!answers[i].known)
             continue;
-        if (first && effective(report, first) != effective(report, &answers[i]))
+        if (first && effective(question, report, first) !=
+                         effective(question, report, &answers[i]))
             report->disagreement = true;
         if (!first)
             first = &answers[i];
@@ -199,6 +211,9 @@ void cache_mode_query(const struct cache_mode_question *question,
             report->decided = true;
             report->decider = (enum cache_mode_source)i;
             report->buffer.host = answers[i].type;
+            /* No driver of the tables above sets the attribute in the page table only, as
+             * TTM does: its VMA has it. */
+            report->buffer.vma_is_uncacheable = answers[i].type != MEMATTR_WB;
         }
     }
 }

@@ -47,6 +47,7 @@ struct cache_mode_report {
 };
 
 struct cache_mode_question {
+    const struct memattr_platform *platform;
     const struct backing *backing;
     const struct renderer *renderer;
     uint32_t resource_id;

@@ -36,6 +36,7 @@ struct gpu_config {
     const char *drm_node; /* for virgl, or NULL */
     struct gpa_range window;
     struct memattr_platform platform;
+    bool pfnmap_block_hazard;             /* of struct platform */
     bool permissive;                      /* --cache-mode-policy=permissive */
     enum memattr_map_info force_map_info; /* MEMATTR_MAP_NONE: do not force */
 };

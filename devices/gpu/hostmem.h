@@ -7,7 +7,8 @@
  *                     memslot               memslot
  *
  * Strategy "slot": one memslot for each mapped blob. A hole has no memslot; a guest
- * access to it is an MMIO exit that reads all ones and writes nothing.
+ * access to it is an MMIO exit that reads all ones and writes nothing. On arm64 the mapping is
+ * moved in the VMM's address space where KVM needs that: vmm/placement.h says when and why.
  */
 #ifndef S2VMM_GPU_HOSTMEM_H
 #define S2VMM_GPU_HOSTMEM_H
@@ -20,18 +21,27 @@ struct hostmem {
     struct gpa_range window;
 };
 
+/* How a backing has to be placed. */
+struct hostmem_placement {
+    bool late;         /* behind a memslot that is there already */
+    bool avoid_blocks; /* where KVM cannot map a whole block */
+};
+
 struct hostmem_mapping {
     bool mapped;
     uint32_t slot;
     gpa_t address;
+    struct hostmem_placement placement;
 };
 
-/* Maps the whole backing at `offset` bytes into the window. ERROR_GUEST_PARAMETER when
- * the offset is not page-aligned, the blob does not fit in the window there, or it
- * overlaps another one (both are named); ERROR_GUEST_LIMIT when KVM has no slot left. */
-bool hostmem_map(struct hostmem *hostmem, const struct backing *backing,
-                 uint32_t resource_id, uint64_t offset, struct hostmem_mapping *mapping,
-                 struct error *error);
+/* Maps the whole backing at `offset` bytes into the window; its host address changes when the
+ * placement asks for it. ERROR_GUEST_PARAMETER when the offset is not page-aligned, the blob
+ * does not fit in the window there, or it overlaps another one (both are named);
+ * ERROR_GUEST_LIMIT when KVM has no slot left; ERROR_REFUSED when the renderer owns a mapping
+ * that would have to be moved; ERROR_HOST_MEMORY. */
+bool hostmem_map(struct hostmem *hostmem, struct backing *backing,
+                 struct hostmem_placement placement, uint32_t resource_id,
+                 uint64_t offset, struct hostmem_mapping *mapping, struct error *error);
 
 /* When it returns, no vCPU can reach the memory. */
 bool hostmem_unmap(struct hostmem *hostmem, struct hostmem_mapping *mapping,

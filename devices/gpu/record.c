@@ -79,6 +79,7 @@ static void write_json(const struct recorder *recorder, FILE *out,
     json_string(&json, "map_info",
                 seen ? memattr_map_info_name(resource->decision.map_info) : NULL);
     json_boolean(&json, "forced", resource->decision.forced);
+    json_boolean(&json, "late_mapping", resource->mapping.placement.late);
     json_string(&json, "guest_s1", seen ? memattr_type_name(seen->s1) : NULL);
     json_string(&json, "effective",
                 record->judged ? memattr_type_name(record->judgement.guest.type) : NULL);
@@ -156,7 +157,8 @@ static void look_at_leaf(const struct recorder *recorder, struct record *record)
     record->leaf = leaf.attributes;
     record->leaf_raw = leaf.raw;
     record->host_measured =
-        s2_observer_host_type(recorder->observer, leaf.hpa, &record->measured_host);
+        s2_observer_host_type(recorder->observer, record->resource->backing.host,
+                              leaf.hpa, &record->measured_host);
 }
 
 void recorder_observed(struct recorder *recorder, const struct resource *resource,
@@ -166,8 +168,7 @@ void recorder_observed(struct recorder *recorder, const struct resource *resourc
         .resource = resource,
         .report = &resource->decision.report,
         .observation = observation,
-        .leaf =
-            memattr_leaf_of(recorder->platform, resource->decision.report.buffer.page),
+        .leaf = memattr_leaf_of(recorder->platform, &resource->decision.report.buffer),
         .verdict = "unknown",
         .reason = "no source knows the host attribute, so nothing can be said",
     };
@@ -196,8 +197,7 @@ void recorder_refused(struct recorder *recorder, const struct resource *resource
     const struct record record = {
         .resource = resource,
         .report = &resource->decision.report,
-        .leaf =
-            memattr_leaf_of(recorder->platform, resource->decision.report.buffer.page),
+        .leaf = memattr_leaf_of(recorder->platform, &resource->decision.report.buffer),
         .verdict = "refused",
         .reason = reason,
     };

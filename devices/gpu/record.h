@@ -36,6 +36,11 @@ struct guest_observation {
     enum memattr_type s1; /* the guest's own mapping */
     bool guest_saw_host_write;
     bool host_saw_guest_write;
+    /* Of the matrix' target only: a read that is not aligned, if it was tried, and PAR_EL1 of
+     * the mapping, 0: not asked. */
+    bool unaligned_works;
+    bool unaligned_faulted;
+    uint64_t par;
 };
 
 /* The blob is mapped. Called with the device's lock held. */

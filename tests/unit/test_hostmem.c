@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 #include <check.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include "devices/gpu/hostmem.h"
+#include "tests/unit/fake_kernel.h"
 #include "tests/unit/suites.h"
+#include "vmm/placement.h"
 
 #define PAGE     4096u
 #define BASE     (64 * GIB)
@@ -16,13 +19,18 @@ static bool fails;
 static struct memslot_table memslots;
 static struct hostmem hostmem;
 static _Alignas(PAGE) uint8_t memory[8 * PAGE];
+static uint8_t *slot_host;      /* of the last slot that was made */
+static uint8_t slot_first_byte; /* what was behind it then */
 
 static bool set_slot(void *context, uint32_t id, gpa_t address, uint64_t size, void *host,
                      struct error *error)
 {
     (void)context;
     (void)id;
-    ck_assert_ptr_eq(host, memory);
+    if (size) {
+        slot_host = host;
+        slot_first_byte = slot_host[0];
+    }
     if (fails)
         return error_set(error, ERROR_HOST_KVM, "KVM says no");
     last_address = address.value;
@@ -39,9 +47,13 @@ static void set_up(void)
 static bool map(uint32_t id, uint64_t offset, uint64_t size,
                 struct hostmem_mapping *mapping, struct error *error)
 {
-    const struct backing backing = {.host = memory, .size = size};
+    struct backing backing = {.host = memory, .size = size};
     *mapping = (struct hostmem_mapping){0};
-    return hostmem_map(&hostmem, &backing, id, offset, mapping, error);
+    bool mapped = hostmem_map(&hostmem, &backing, (struct hostmem_placement){0}, id,
+                              offset, mapping, error);
+    ck_assert_ptr_eq(backing.host, memory);
+    ck_assert(!mapped || slot_host == memory);
+    return mapped;
 }
 
 // clang-format off
@@ -142,6 +154,101 @@ START_TEST(when_kvm_fails_nothing_changes)
 }
 END_TEST
 
+/* --- placements --- */
+
+/* Whether any of these two pages is mapped. */
+static bool is_mapped(uint8_t *host)
+{
+    return msync(host, PAGE, MS_ASYNC) == 0 || msync(host + PAGE, PAGE, MS_ASYNC) == 0;
+}
+
+/* A buffer with a 7 in its first byte. */
+static struct backing make_backing(void)
+{
+    int fd = fake_kernel_dma_buf(2 * PAGE);
+    struct backing backing = {.kind = BACKING_DMABUF, .fd = fd, .size = 2 * PAGE};
+    backing.host = mmap(NULL, backing.size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    backing.host[0] = 7;
+    return backing;
+}
+
+static const struct hostmem_placement placements[] = {
+    {.late = true},
+    {.avoid_blocks = true},
+    {.late = true, .avoid_blocks = true},
+};
+
+START_TEST(a_backing_is_moved)
+{
+    struct error error;
+    struct hostmem_mapping mapping = {0};
+    const struct renderer none = {0};
+    struct backing backing = make_backing();
+    uint8_t *before = backing.host;
+    ck_assert(hostmem_map(&hostmem, &backing, placements[_i], 3, PAGE, &mapping, &error));
+    ck_assert_ptr_ne(backing.host, before);
+    ck_assert_uint_eq(backing.host[0], 7);
+    ck_assert_ptr_eq(slot_host, backing.host);
+    ck_assert(!is_mapped(before));
+    /* Late: the slot was made when the buffer was not there yet. */
+    ck_assert_uint_eq(slot_first_byte, placements[_i].late ? 0 : 7);
+    if (placements[_i].avoid_blocks)
+        ck_assert_uint_ne(((uintptr_t)backing.host - mapping.address.value) %
+                              placement_block_size(),
+                          0);
+    ck_assert_uint_eq(fake_kernel_mappings("memfd:dma-buf"), 1);
+    ck_assert(hostmem_unmap(&hostmem, &mapping, &error));
+    backing_close(&backing, &none, 3);
+    ck_assert_uint_eq(fake_kernel_mappings("memfd:dma-buf"), 0);
+    ck_assert(!is_mapped(slot_host));
+}
+END_TEST
+
+START_TEST(a_placement_that_fails_leaves_nothing)
+{
+    struct error error;
+    struct hostmem_mapping mapping = {0};
+    const struct renderer none = {0};
+    struct backing backing = make_backing();
+    fails = true;
+    ck_assert(!hostmem_map(&hostmem, &backing, placements[_i], 3, 0, &mapping, &error));
+    ck_assert_int_eq(error.code, ERROR_HOST_KVM);
+    ck_assert(!mapping.mapped);
+    ck_assert_uint_eq(slot_count, 0);
+    ck_assert_uint_eq(backing.host[0], 7);
+    backing_close(&backing, &none, 3);
+    ck_assert_uint_eq(fake_kernel_mappings("memfd:dma-buf"), 0);
+    ck_assert(!is_mapped(slot_host));
+}
+END_TEST
+
+/* The mapping is not there: mremap() fails, and the slot over the reservation has to go. */
+START_TEST(a_buffer_that_cannot_be_moved)
+{
+    struct error error;
+    struct hostmem_mapping mapping = {0};
+    struct backing backing = {
+        .kind = BACKING_DMABUF, .host = (uint8_t *)PAGE, .size = PAGE};
+    ck_assert(!hostmem_map(&hostmem, &backing, (struct hostmem_placement){.late = true},
+                           3, 0, &mapping, &error));
+    ck_assert_int_eq(error.code, ERROR_HOST_MEMORY);
+    ck_assert_uint_eq(slot_count, 0);
+    ck_assert(!mapping.mapped);
+}
+END_TEST
+
+START_TEST(the_renderers_own_mapping_stays_where_it_is)
+{
+    struct error error;
+    struct hostmem_mapping mapping = {0};
+    struct backing backing = {.kind = BACKING_POINTER, .host = memory, .size = PAGE};
+    ck_assert(!hostmem_map(&hostmem, &backing, placements[_i], 3, 0, &mapping, &error));
+    ck_assert_int_eq(error.code, ERROR_REFUSED);
+    ck_assert_ptr_nonnull(strstr(error.text, "the renderer owns it"));
+    ck_assert_uint_eq(slot_count, 0);
+}
+END_TEST
+
 Suite *hostmem_suite(void)
 {
     Suite *suite = suite_create("hostmem");
@@ -152,6 +259,11 @@ Suite *hostmem_suite(void)
     tcase_add_test(test_case, an_overlap_is_the_guests_mistake_and_names_both);
     tcase_add_test(test_case, kvm_has_only_so_many_slots);
     tcase_add_test(test_case, when_kvm_fails_nothing_changes);
+    const int count = (int)ARRAY_SIZE(placements);
+    tcase_add_loop_test(test_case, a_backing_is_moved, 0, count);
+    tcase_add_loop_test(test_case, a_placement_that_fails_leaves_nothing, 0, count);
+    tcase_add_test(test_case, a_buffer_that_cannot_be_moved);
+    tcase_add_loop_test(test_case, the_renderers_own_mapping_stays_where_it_is, 0, count);
     suite_add_tcase(suite, test_case);
     return suite;
 }
