@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The composition root: the only file that sees everything. Reads the command line, puts the
+ * The composition root: with vmm/matrix/, the only one that sees everything. Reads the command line, puts the
  * machine together, runs it, and turns its outcome into an exit status:
  *
  *   0 success, 1 the guest reported failure, 2 usage or configuration, 3 the host failed,
@@ -18,15 +18,18 @@
 #include "devices/gpu/renderer_virgl.h"
 #include "devices/gpu/witness.h"
 #include "devices/gpu/witness_abi.h"
+#include "devices/pl011.h"
+#include "devices/pl031.h"
 #include "devices/serial.h"
 #include "firmware/boot.h"
-#include "firmware/elf_loader.h"
 #include "virtio/mmio.h"
 #include "vmm/arch/arch.h"
 #include "vmm/json.h"
 #include "vmm/layout.h"
+#include "vmm/matrix/command.h"
 #include "vmm/options.h"
 #include "vmm/platform.h"
+#include "vmm/preflight.h"
 #include "vmm/s2_observer.h"
 #include "vmm/stop_signals.h"
 #include "vmm/version.h"
@@ -34,6 +37,7 @@
 enum exit_status {
     STATUS_SUCCESS = 0,
     STATUS_GUEST_FAILED = 1,
+    STATUS_DIFFERS = 1, /* matrix: an observation that nothing explains */
     STATUS_CONFIG = 2,
     STATUS_HOST = 3,
     STATUS_GUEST_CRASHED = 4,
@@ -44,7 +48,9 @@ struct machine {
     struct trace trace;
     struct platform platform;
     struct vm vm;
-    struct serial serial;
+    struct serial serial; /* or the PL011 */
+    struct pl011 pl011;
+    struct pl031 rtc;
     struct gpu gpu;
     struct virtio_mmio gpu_transport;
     struct witness witness;
@@ -81,17 +87,50 @@ static void console_output(void *context, uint8_t byte)
         fflush(out);
 }
 
+/* The one that this architecture's guests expect. */
+static bool add_serial_port(struct machine *machine, const struct options *options,
+                            struct error *error)
+{
+    struct vm *vm = &machine->vm;
+    FILE *out = options->json ? stderr : stdout;
+    struct bus_entry entry = {
+        .name = "serial", .start = LAYOUT_SERIAL_BASE, .size = LAYOUT_SERIAL_SIZE};
+    int interrupt_fd;
+    if (LAYOUT_SERIAL_PL011) {
+        if (!pl011_init(&machine->pl011, console_output, out, error))
+            return false;
+        entry.ops = &pl011_bus_ops;
+        entry.device = &machine->pl011;
+        interrupt_fd = machine->pl011.interrupt_fd;
+    } else {
+        if (!serial_init(&machine->serial, console_output, out, error))
+            return false;
+        entry.ops = &serial_bus_ops;
+        entry.device = &machine->serial;
+        interrupt_fd = machine->serial.interrupt_fd;
+    }
+    announce(machine, BOOT_DEVICE_SERIAL, LAYOUT_SERIAL_IRQ, entry.start, entry.size);
+    return kvm_irqfd(vm->fd, LAYOUT_SERIAL_IRQ, interrupt_fd, error) &&
+           bus_add(arch_serial_bus(vm), entry, error);
+}
+
+static bool add_rtc(struct machine *machine, struct error *error)
+{
+    const struct bus_entry rtc = {
+        .name = "rtc",
+        .start = LAYOUT_RTC_BASE,
+        .size = LAYOUT_RTC_SIZE,
+        .ops = &pl031_bus_ops,
+        .device = &machine->rtc,
+    };
+    pl031_init(&machine->rtc, pl031_host_clock, NULL);
+    return bus_add(&machine->vm.mmio, rtc, error);
+}
+
 static bool add_basic_devices(struct machine *machine, const struct options *options,
                               struct error *error)
 {
     struct vm *vm = &machine->vm;
-    const struct bus_entry serial = {
-        .name = "serial",
-        .start = LAYOUT_SERIAL_BASE,
-        .size = LAYOUT_SERIAL_SIZE,
-        .ops = &serial_bus_ops,
-        .device = &machine->serial,
-    };
     const struct bus_entry exit_device = {
         .name = "exit",
         .start = LAYOUT_EXIT_BASE,
@@ -99,13 +138,10 @@ static bool add_basic_devices(struct machine *machine, const struct options *opt
         .ops = &exit_bus_ops,
         .device = vm,
     };
-    if (!serial_init(&machine->serial, console_output, options->json ? stderr : stdout,
-                     error) ||
-        !kvm_irqfd(vm->fd, LAYOUT_SERIAL_IRQ, machine->serial.interrupt_fd, error) ||
-        !bus_add(arch_serial_bus(vm), serial, error) ||
+    if (!add_serial_port(machine, options, error) ||
+        (LAYOUT_RTC_SIZE > 0 && !add_rtc(machine, error)) ||
         !bus_add(&vm->mmio, exit_device, error))
         return false;
-    announce(machine, BOOT_DEVICE_SERIAL, LAYOUT_SERIAL_IRQ, serial.start, serial.size);
     announce(machine, BOOT_DEVICE_EXIT, 0, exit_device.start, exit_device.size);
     return true;
 }
@@ -136,6 +172,7 @@ static bool add_gpu(struct machine *machine, const struct options *options,
         .drm_node = options->drm_node,
         .window = {vm_free_address(vm, GIB), options->window_size},
         .platform = machine->platform.memattr,
+        .pfnmap_block_hazard = machine->platform.pfnmap_block_hazard,
         .permissive = options->permissive,
         .force_map_info = options->force_map_info,
     };
@@ -153,7 +190,8 @@ static bool add_gpu(struct machine *machine, const struct options *options,
         .ops = &witness_bus_ops,
         .device = &machine->witness,
     };
-    if (!open_records(machine, options, error))
+    if (!vm_check_range(vm, "the window of the GPU", config.window, error) ||
+        !open_records(machine, options, error))
         return false;
     if (machine->recorder.observer)
         s2_observer_init(&machine->observer, NULL, machine->platform.memattr.model,
@@ -164,7 +202,13 @@ static bool add_gpu(struct machine *machine, const struct options *options,
                   &machine->trace, error))
         return false;
     virtio_mmio_init(&machine->gpu_transport, &machine->gpu.virtio);
-    machine->witness = (struct witness){.gpu = &machine->gpu, .memory = &vm->memory};
+    machine->witness = (struct witness){
+        .ops = &witness_gpu_ops,
+        .context = &machine->gpu,
+        .model = config.platform.model,
+        .memory = &vm->memory,
+        .trace = &machine->trace,
+    };
 
     if (!bus_add(&vm->mmio, transport, error) || !bus_add(&vm->mmio, witness, error) ||
         !kvm_irqfd(vm->fd, LAYOUT_VIRTIO_MMIO_IRQ, machine->gpu.virtio.interrupt_fd,
@@ -184,23 +228,24 @@ static bool add_gpu(struct machine *machine, const struct options *options,
 static bool boot(struct machine *machine, const struct options *options,
                  struct vm_entry *entry, struct error *error)
 {
-    gpa_t start;
+    const struct vm *vm = &machine->vm;
     const struct boot_config config = {
         .cpu_count = options->cpu_count,
         .command_line = options->append,
         .device_count = machine->boot_device_count,
         .devices = machine->boot_devices,
+        .gic_version = vm->gic_version,
+        .has_its = vm->has_its,
     };
-    return elf_load(options->guest, &machine->vm.memory, arch_elf_machine, &start,
-                    error) &&
-           boot_prepare(&machine->vm.memory, &config, start, entry, error);
+    struct boot_image image;
+    return boot_load(&vm->memory, options->guest, options->initrd, &image, error) &&
+           boot_prepare(&vm->memory, &config, &image, entry, error);
 }
 
 /* Whether to lift KVM's quirk, and what that makes of the platform. */
-static bool decide_guest_pat(struct machine *machine, const struct options *options,
-                             struct vm_config *config, struct error *error)
+static bool decide_guest_pat(struct platform *platform, const struct options *options,
+                             bool *honour, struct error *error)
 {
-    struct platform *platform = &machine->platform;
     if (options->guest_pat == OPTIONS_GUEST_PAT_ON &&
         platform->memattr.ignores_guest_pat && !platform->guest_pat_liftable)
         return error_set(
@@ -208,10 +253,9 @@ static bool decide_guest_pat(struct machine *machine, const struct options *opti
             "--honor-guest-pat=on: this kernel cannot (KVM_CAP_DISABLE_QUIRKS2 lacks "
             "KVM_X86_QUIRK_IGNORE_GUEST_PAT); use Linux 6.16 or newer on a CPU "
             "with self-snoop");
-    config->honour_guest_pat = options->guest_pat != OPTIONS_GUEST_PAT_OFF &&
-                               platform->memattr.ignores_guest_pat &&
-                               platform->guest_pat_liftable;
-    if (config->honour_guest_pat)
+    *honour = options->guest_pat != OPTIONS_GUEST_PAT_OFF &&
+              platform->memattr.ignores_guest_pat && platform->guest_pat_liftable;
+    if (*honour)
         platform->memattr.ignores_guest_pat = false;
     return true;
 }
@@ -225,7 +269,8 @@ static bool assemble_and_run(struct machine *machine, const struct options *opti
     };
     struct vm_entry entry;
     return platform_probe(&machine->platform, NULL, error) &&
-           decide_guest_pat(machine, options, &config, error) &&
+           decide_guest_pat(&machine->platform, options, &config.honour_guest_pat,
+                            error) &&
            vm_init(&machine->vm, &config, &machine->trace, error) &&
            add_basic_devices(machine, options, error) &&
            (!(options->venus || options->virgl) || add_gpu(machine, options, error)) &&
@@ -275,6 +320,8 @@ static int run(const struct options *options)
     gpu_finish(&machine->gpu);
     s2_observer_finish(&machine->observer);
     serial_finish(&machine->serial);
+    pl011_finish(&machine->pl011);
+    pl031_finish(&machine->rtc);
     vm_finish(&machine->vm);
     if (machine->recorder.json_file)
         fclose(machine->recorder.json_file);
@@ -321,33 +368,14 @@ static void probe_renderer(struct platform *platform, const struct options *opti
     renderer_virgl_destroy(virgl);
 }
 
-/* The pre-flight table: which buffers can be mapped rightly on this host, and how. */
-static void add_advice(struct platform *platform)
-{
-    static const enum memattr_type hosts[] = {MEMATTR_WB, MEMATTR_WC, MEMATTR_UC};
-    for (unsigned page = 0; page < MEMATTR_PAGE_COUNT; page++) {
-        for (size_t i = 0; i < ARRAY_SIZE(hosts); i++) {
-            const struct memattr_buffer buffer = {.page = (enum memattr_page)page,
-                                                  .host = hosts[i]};
-            struct memattr_advice advice = memattr_advise(&platform->memattr, &buffer);
-            char name[32];
-            char value[64];
-            snprintf(name, sizeof name, "%s mapped %s", memattr_page_name(buffer.page),
-                     memattr_type_name(buffer.host));
-            snprintf(value, sizeof value, "%s %s",
-                     advice.refusal == MEMATTR_ACCEPTED ? "map_info" : "refused:",
-                     advice.refusal == MEMATTR_ACCEPTED
-                         ? memattr_map_info_name(advice.map_info)
-                         : memattr_refusal_name(advice.refusal));
-            platform_add_fact(platform, name, value, "the attribute model");
-        }
-    }
-}
-
 static void print_facts(const struct platform *platform, bool as_json)
 {
     int width = 0;
+    int name_width = 0;
     for (unsigned i = 0; i < platform->fact_count; i++) {
+        int name_length = (int)strlen(platform->facts[i].name);
+        if (name_length > name_width)
+            name_width = name_length;
         int length = (int)strlen(platform->facts[i].value);
         if (length > width && length <= 60) /* a longer one may stick out */
             width = length;
@@ -362,7 +390,8 @@ static void print_facts(const struct platform *platform, bool as_json)
             json_string(&json, "where", fact->where);
             json_end(&json);
         } else {
-            printf("%-18s  %-*s  %s\n", fact->name, width, fact->value, fact->where);
+            printf("%-*s  %-*s  %s\n", name_width, fact->name, width, fact->value,
+                   fact->where);
         }
     }
 }
@@ -373,11 +402,29 @@ static int probe(const struct options *options)
     struct platform platform;
     if (!platform_probe(&platform, NULL, &error))
         return report(&error);
-    add_advice(&platform);
+    preflight_add(&platform);
     if (options->venus || options->virgl)
         probe_renderer(&platform, options);
     print_facts(&platform, options->json);
     return STATUS_SUCCESS;
+}
+
+/* --- matrix --- */
+
+static int matrix(const struct options *options)
+{
+    struct error error;
+    struct platform platform;
+    bool honour_guest_pat = false;
+    bool explained;
+    bool is_host = options->platform == NULL;
+    if (is_host && (!platform_probe(&platform, NULL, &error) ||
+                    !decide_guest_pat(&platform, options, &honour_guest_pat, &error)))
+        return report(&error);
+    if (!matrix_command(options, is_host ? &platform : NULL, honour_guest_pat, &explained,
+                        &error))
+        return report(&error);
+    return explained ? STATUS_SUCCESS : STATUS_DIFFERS;
 }
 
 int main(int argc, char **argv)
@@ -393,6 +440,8 @@ int main(int argc, char **argv)
         return run(&options);
     case OPTIONS_PROBE:
         return probe(&options);
+    case OPTIONS_MATRIX:
+        return matrix(&options);
     case OPTIONS_HELP:
         options_print_help(stdout);
         return STATUS_SUCCESS;

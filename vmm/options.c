@@ -16,10 +16,14 @@
 static const char help[] =
     "usage: s2vmm run --guest FILE [options]    run a guest, exit with its verdict\n"
     "       s2vmm probe [options]               show what this host is and can\n"
+    "       s2vmm matrix [options]              the attribute model, predicted or "
+    "measured\n"
     "\n"
     "The guest:\n"
-    "  --guest FILE               static ELF to run\n"
+    "  --guest FILE               static ELF to run; on arm64 also a Linux kernel "
+    "(Image)\n"
     "  --append TEXT              its command line, e.g. \"scenario=blob-venus\"\n"
+    "  --initrd FILE              the kernel's initial RAM disk\n"
     "  --memory SIZE              RAM: 16M to 256G, suffixes K, M, G (default 64M)\n"
     "  --cpus N                   virtual CPUs, 1 to 16 (default 1)\n"
     "  --timeout SECONDS          end the run after this time (default: never)\n"
@@ -40,6 +44,12 @@ static const char help[] =
     "through\n"
     "                             tracefs, where root may (default auto)\n"
     "\n"
+    "The matrix (matrix):\n"
+    "  --platform NAME            another platform than this host, e.g. arm64-fwb\n"
+    "  --measure                  run --guest with every buffer that this host has, and\n"
+    "                             compare\n"
+    "  --html FILE                as a page with a picture, too\n"
+    "\n"
     "Output:\n"
     "  --json                     records on stdout as JSON lines; the console on "
     "stderr\n"
@@ -54,6 +64,7 @@ static const char help[] =
 enum option_id {
     OPTION_GUEST = 256,
     OPTION_APPEND,
+    OPTION_INITRD,
     OPTION_MEMORY,
     OPTION_CPUS,
     OPTION_TIMEOUT,
@@ -66,6 +77,9 @@ enum option_id {
     OPTION_OBSERVE_S2,
     OPTION_JSON,
     OPTION_RECORDS,
+    OPTION_PLATFORM,
+    OPTION_MEASURE,
+    OPTION_HTML,
     OPTION_TRACE,
     OPTION_HELP,
     OPTION_VERSION,
@@ -74,6 +88,7 @@ enum option_id {
 static const struct option long_options[] = {
     {"guest", required_argument, NULL, OPTION_GUEST},
     {"append", required_argument, NULL, OPTION_APPEND},
+    {"initrd", required_argument, NULL, OPTION_INITRD},
     {"memory", required_argument, NULL, OPTION_MEMORY},
     {"cpus", required_argument, NULL, OPTION_CPUS},
     {"timeout", required_argument, NULL, OPTION_TIMEOUT},
@@ -86,6 +101,9 @@ static const struct option long_options[] = {
     {"observe-s2", required_argument, NULL, OPTION_OBSERVE_S2},
     {"json", no_argument, NULL, OPTION_JSON},
     {"records", required_argument, NULL, OPTION_RECORDS},
+    {"platform", required_argument, NULL, OPTION_PLATFORM},
+    {"measure", no_argument, NULL, OPTION_MEASURE},
+    {"html", required_argument, NULL, OPTION_HTML},
     {"trace", no_argument, NULL, OPTION_TRACE},
     {"help", no_argument, NULL, OPTION_HELP},
     {"version", no_argument, NULL, OPTION_VERSION},
@@ -165,6 +183,52 @@ static bool parse_gpu(const char *text, struct options *options, struct error *e
     return true;
 }
 
+/* Options whose value is taken as it is, or that have none. False: it is another one. */
+static bool take_option(int id, const char *value, struct options *options)
+{
+    switch (id) {
+    case OPTION_GUEST:
+        options->guest = value;
+        break;
+    case OPTION_APPEND:
+        options->append = value;
+        break;
+    case OPTION_INITRD:
+        options->initrd = value;
+        break;
+    case OPTION_DRM_NODE:
+        options->drm_node = value;
+        break;
+    case OPTION_RECORDS:
+        options->records = value;
+        break;
+    case OPTION_PLATFORM:
+        options->platform = value;
+        break;
+    case OPTION_MEASURE:
+        options->measure = true;
+        break;
+    case OPTION_HTML:
+        options->html = value;
+        break;
+    case OPTION_JSON:
+        options->json = true;
+        break;
+    case OPTION_TRACE:
+        options->trace = true;
+        break;
+    case OPTION_HELP:
+        options->command = OPTIONS_HELP;
+        break;
+    case OPTION_VERSION:
+        options->command = OPTIONS_VERSION;
+        break;
+    default:
+        return false;
+    }
+    return true;
+}
+
 static bool parse_option(int id, const char *value, struct options *options,
                          struct error *error)
 {
@@ -176,13 +240,9 @@ static bool parse_option(int id, const char *value, struct options *options,
     unsigned choice = 0;
     bool good = true;
 
+    if (take_option(id, value, options))
+        return true;
     switch (id) {
-    case OPTION_GUEST:
-        options->guest = value;
-        break;
-    case OPTION_APPEND:
-        options->append = value;
-        break;
     case OPTION_MEMORY:
         good = parse_size("--memory", value, &options->memory_size, error);
         break;
@@ -196,9 +256,6 @@ static bool parse_option(int id, const char *value, struct options *options,
         break;
     case OPTION_GPU:
         good = parse_gpu(value, options, error);
-        break;
-    case OPTION_DRM_NODE:
-        options->drm_node = value;
         break;
     case OPTION_WINDOW:
         good = parse_size("--window", value, &options->window_size, error);
@@ -219,21 +276,6 @@ static bool parse_option(int id, const char *value, struct options *options,
         good = parse_choice("--observe-s2", value, observe, &choice, error);
         options->observe_s2 = choice == 0;
         break;
-    case OPTION_JSON:
-        options->json = true;
-        break;
-    case OPTION_RECORDS:
-        options->records = value;
-        break;
-    case OPTION_TRACE:
-        options->trace = true;
-        break;
-    case OPTION_HELP:
-        options->command = OPTIONS_HELP;
-        break;
-    case OPTION_VERSION:
-        options->command = OPTIONS_VERSION;
-        break;
     default:
         BUG_ON(true);
     }
@@ -242,8 +284,26 @@ static bool parse_option(int id, const char *value, struct options *options,
 
 /* --- the whole --- */
 
+static bool check_matrix(const struct options *options, struct error *error)
+{
+    if (options->measure && options->platform)
+        return error_set(error, ERROR_CONFIG_USAGE,
+                         "--measure looks at this host: leave out --platform %s",
+                         options->platform);
+    if (options->measure && !options->guest)
+        return error_set(
+            error, ERROR_CONFIG_USAGE,
+            "--measure needs --guest FILE: the guest.elf that `make` builds");
+    return true;
+}
+
 static bool check(const struct options *options, struct error *error)
 {
+    if (options->command == OPTIONS_MATRIX)
+        return check_matrix(options, error);
+    if (options->platform || options->measure || options->html)
+        return error_set(error, ERROR_CONFIG_USAGE,
+                         "--platform, --measure and --html are for `s2vmm matrix`");
     if (options->command != OPTIONS_RUN)
         return true;
     if (!options->guest)
@@ -263,7 +323,8 @@ static bool check(const struct options *options, struct error *error)
 static bool no_command(struct error *error)
 {
     return error_set(error, ERROR_CONFIG_USAGE,
-                     "what shall I do? `s2vmm run`, `s2vmm probe`, or `s2vmm --help`");
+                     "what shall I do? `s2vmm run`, `s2vmm probe`, `s2vmm matrix`, or "
+                     "`s2vmm --help`");
 }
 
 /* What getopt_long() did not like; of short options there are none. */
@@ -293,9 +354,12 @@ bool options_parse(int argc, char **argv, struct options *options, struct error 
         options->command = OPTIONS_RUN;
     else if (strcmp(argv[1], "probe") == 0)
         options->command = OPTIONS_PROBE;
+    else if (strcmp(argv[1], "matrix") == 0)
+        options->command = OPTIONS_MATRIX;
     else if (argv[1][0] != '-')
         return error_set(error, ERROR_CONFIG_USAGE,
-                         "there is no command \"%s\": expected run or probe", argv[1]);
+                         "there is no command \"%s\": expected run, probe or matrix",
+                         argv[1]);
 
     opterr = 0;
     optind = options->command == OPTIONS_HELP ? 1 : 2;

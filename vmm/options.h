@@ -16,6 +16,7 @@
 enum options_command {
     OPTIONS_RUN,
     OPTIONS_PROBE,
+    OPTIONS_MATRIX,
     OPTIONS_HELP,
     OPTIONS_VERSION,
 };
@@ -30,8 +31,9 @@ enum options_guest_pat {
 
 struct options {
     enum options_command command;
-    const char *guest;    /* path of the ELF */
+    const char *guest;    /* path of the ELF or of the kernel */
     const char *append;   /* the guest's command line */
+    const char *initrd;   /* path, or NULL */
     uint64_t memory_size; /* bytes */
     unsigned cpu_count;
     bool virgl;
@@ -44,7 +46,10 @@ struct options {
     bool observe_s2;
     unsigned timeout; /* seconds, 0 = none */
     bool json;
-    const char *records; /* path for records in JSON, or NULL */
+    const char *records;  /* path for records in JSON, or NULL */
+    const char *platform; /* matrix: of this name; NULL: this host */
+    bool measure;         /* matrix */
+    const char *html;     /* matrix: path, or NULL */
     bool trace;
 };
 

@@ -9,6 +9,7 @@
 #define S2VMM_GPU_DMA_BUF_INFO_H
 
 #include <linux/dma-buf.h>
+#include <linux/ioctl.h>
 #include <stdint.h>
 
 #define DMA_BUF_INFO_VM_PROT   1

@@ -35,9 +35,12 @@ enum witness_status {
     WITNESS_NO_BLOB = 2,     /* no such resource, or no host mapping of it can be had */
 };
 
-/* What the guest saw; for WITNESS_OBSERVE. */
-#define WITNESS_GUEST_SAW_HOST_WRITE 1u
-#define WITNESS_HOST_SAW_GUEST_WRITE 2u
+/* What the guest saw; for WITNESS_OBSERVE. Of the last two, one is set if the guest tried a
+ * read that is not aligned, and none if it did not try. */
+#define WITNESS_GUEST_SAW_HOST_WRITE    1u
+#define WITNESS_HOST_SAW_GUEST_WRITE    2u
+#define WITNESS_GUEST_UNALIGNED_WORKS   4u
+#define WITNESS_GUEST_UNALIGNED_FAULTED 8u
 
 struct witness_request {
     uint32_t operation; /* enum witness_operation */
@@ -47,12 +50,13 @@ struct witness_request {
     uint64_t seed;
     uint32_t s1_type;  /* OBSERVE: enum memattr_type of the guest's mapping */
     uint32_t map_info; /* OBSERVE: what the device answered to MAP_BLOB */
-    uint32_t observed; /* OBSERVE: WITNESS_*_SAW_* */
+    uint32_t observed; /* OBSERVE: WITNESS_*_SAW_*, WITNESS_GUEST_UNALIGNED_* */
     uint32_t status;   /* out: enum witness_status */
     uint64_t result;   /* out: CHECK: words that differ */
+    uint64_t par;      /* OBSERVE: PAR_EL1 of the mapping (arm64); 0: none */
 };
 
-_Static_assert(sizeof(struct witness_request) == 56, "wire layout");
+_Static_assert(sizeof(struct witness_request) == 64, "wire layout");
 
 /* Splitmix64's finaliser over seed and index: any two positions differ. */
 static inline uint64_t witness_pattern(uint64_t seed, uint64_t index)

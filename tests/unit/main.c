@@ -17,7 +17,10 @@ int main(void)
         kvm_suite,
         elf_loader_suite,
         serial_suite,
-        cpuid_suite,
+        pl011_suite,
+        pl031_suite,
+        image_loader_suite,
+        device_tree_suite,
         vm_suite,
         guest_streams_suite,
         virtqueue_suite,
@@ -26,11 +29,24 @@ int main(void)
         virtio_device_thread_suite,
         virtio_mmio_suite,
         memattr_suite,
+        memattr_arm64_suite,
+        memattr_arm64_advice_suite,
+        platform_names_suite,
+        matrix_suite,
+        matrix_print_suite,
+        matrix_target_suite,
         platform_suite,
+        arm64_host_suite,
+        preflight_suite,
+        btf_suite,
+        page_walk_suite,
+        tracefs_suite,
         s2_observer_suite,
+        s2_observer_arm64_suite,
         backing_suite,
         cache_mode_suite,
         hostmem_suite,
+        placement_suite,
         resource_suite,
         fence_suite,
         context_suite,
@@ -50,6 +66,8 @@ int main(void)
     SRunner *runner = srunner_create(NULL);
     for (size_t i = 0; i < sizeof suites / sizeof suites[0]; i++)
         srunner_add_suite(runner, suites[i]());
+    for (size_t i = 0; arch_suites[i]; i++)
+        srunner_add_suite(runner, arch_suites[i]());
     srunner_run_all(runner, CK_ENV);
     int failed = srunner_ntests_failed(runner);
     srunner_free(runner);

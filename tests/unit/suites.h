@@ -4,6 +4,13 @@
 
 #include <check.h>
 
+/* What only this architecture has, from tests/unit/<arch>/; NULL ends it. */
+extern Suite *(*const arch_suites[])(void);
+Suite *cpuid_suite(void);
+Suite *vm_x86_suite(void);
+Suite *platform_x86_suite(void);
+Suite *vm_arm64_suite(void);
+
 Suite *error_suite(void);
 Suite *stop_signals_suite(void);
 Suite *types_suite(void);
@@ -13,7 +20,10 @@ Suite *bus_suite(void);
 Suite *kvm_suite(void);
 Suite *elf_loader_suite(void);
 Suite *serial_suite(void);
-Suite *cpuid_suite(void);
+Suite *pl011_suite(void);
+Suite *pl031_suite(void);
+Suite *image_loader_suite(void);
+Suite *device_tree_suite(void);
 Suite *vm_suite(void);
 Suite *guest_streams_suite(void);
 Suite *virtio_device_suite(void);
@@ -22,11 +32,24 @@ Suite *virtio_mmio_suite(void);
 Suite *virtqueue_suite(void);
 Suite *virtqueue_hostile_suite(void);
 Suite *memattr_suite(void);
+Suite *memattr_arm64_suite(void);
+Suite *memattr_arm64_advice_suite(void);
+Suite *platform_names_suite(void);
+Suite *matrix_suite(void);
+Suite *matrix_print_suite(void);
+Suite *matrix_target_suite(void);
 Suite *platform_suite(void);
+Suite *arm64_host_suite(void);
+Suite *preflight_suite(void);
+Suite *btf_suite(void);
+Suite *page_walk_suite(void);
+Suite *tracefs_suite(void);
 Suite *s2_observer_suite(void);
+Suite *s2_observer_arm64_suite(void);
 Suite *backing_suite(void);
 Suite *cache_mode_suite(void);
 Suite *hostmem_suite(void);
+Suite *placement_suite(void);
 Suite *resource_suite(void);
 Suite *fence_suite(void);
 Suite *context_suite(void);

@@ -87,6 +87,7 @@ static const struct {
 static struct fake_renderer fake;
 static struct renderer renderer;
 static struct backing backing;
+static const struct memattr_platform platform = {.model = MEMATTR_NPT};
 
 static void set_up(void)
 {
@@ -132,6 +133,7 @@ static struct cache_mode_report ask(int row)
     set_kernel(rows[row].kernel);
     set_renderer(rows[row].renderer);
     const struct cache_mode_question question = {
+        .platform = &platform,
         .backing = &backing,
         .renderer = &renderer,
         .resource_id = ID,
@@ -208,6 +210,7 @@ START_TEST(a_node_that_cannot_be_opened_is_an_answer)
 {
     struct cache_mode_report report;
     const struct cache_mode_question question = {
+        .platform = &platform,
         .backing = &backing,
         .renderer = &renderer,
         .resource_id = ID,

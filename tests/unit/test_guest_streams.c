@@ -5,6 +5,7 @@
  * virglrenderer 0.10.4, 1.1.0 and 1.3.0 accepted them from.
  */
 #define options_parse guest_options_parse /* the VMM has one, too */
+#include "guest/attribute.c"
 #include "guest/options.c"
 #include "guest/venus.c"
 #include "guest/virgl.c"
@@ -12,6 +13,18 @@
 #include <check.h>
 
 #include "tests/unit/suites.h"
+
+/* A guest with three attributes, and a console that nobody reads. */
+bool mmu_has(enum memattr_type type)
+{
+    return type == MEMATTR_WB || type == MEMATTR_NC || type == MEMATTR_DEVICE_nGnRE;
+}
+
+void console_printf(struct console *console, const char *format, ...)
+{
+    (void)console;
+    (void)format;
+}
 
 static void encode_instance(struct stream *stream)
 {
@@ -170,6 +183,56 @@ START_TEST(a_bad_command_line_is_refused)
 }
 END_TEST
 
+// clang-format off
+static const struct {
+    const char *command_line;
+    bool good;
+    bool wb, nc, device; /* which are wanted */
+} attribute_lists[] = {
+    {"",                       true,  true,  true,  true},
+    {"s1=wb",                  true,  true,  false, false},
+    {"s1=nc,wb",               true,  true,  true,  false},
+    {"s1=device-ngnre,nc",     true,  false, true,  true},
+    {"s1=nc,nc",               true,  false, true,  false},
+    {"s1=",                    false, false, false, false},
+    {"s1=w",                   false, false, false, false},
+    {"s1=wbx",                 false, false, false, false},
+    {"s1=wc",                  false, false, false, false}, /* no attribute of this guest */
+    {"s1=device-ngnrne",       false, false, false, false},
+    {"s1=wb,,nc",              false, false, false, false},
+    {"s1=wb;nc",               false, false, false, false},
+};
+// clang-format on
+
+START_TEST(lists_of_attributes_are_read_or_refused)
+{
+    struct guest guest = {.scenario = "test"};
+    bool wanted[MEMATTR_TYPE_COUNT];
+    ck_assert(options_parse(&guest.options, attribute_lists[_i].command_line));
+    bool good = attribute_list_option(&guest, "s1", wanted);
+    ck_assert_int_eq(good, attribute_lists[_i].good);
+    for (enum memattr_type type = 0; good && type < MEMATTR_TYPE_COUNT; type++)
+        ck_assert_int_eq(
+            wanted[type],
+            (type == MEMATTR_WB && attribute_lists[_i].wb) ||
+                (type == MEMATTR_NC && attribute_lists[_i].nc) ||
+                (type == MEMATTR_DEVICE_nGnRE && attribute_lists[_i].device));
+}
+END_TEST
+
+START_TEST(an_attribute_is_read_or_refused)
+{
+    struct guest guest = {.scenario = "test"};
+    enum memattr_type type;
+    ck_assert(options_parse(&guest.options, "s1=nc then-s1=uc-"));
+    ck_assert(attribute_option(&guest, "s1", MEMATTR_WB, &type));
+    ck_assert_int_eq(type, MEMATTR_NC);
+    ck_assert(attribute_option(&guest, "other", MEMATTR_TYPE_COUNT, &type));
+    ck_assert_int_eq(type, MEMATTR_TYPE_COUNT);
+    ck_assert(!attribute_option(&guest, "then-s1", MEMATTR_WB, &type));
+}
+END_TEST
+
 Suite *guest_streams_suite(void)
 {
     Suite *suite = suite_create("guest streams");
@@ -180,6 +243,9 @@ Suite *guest_streams_suite(void)
     tcase_add_loop_test(test_case, numbers_are_read_or_refused, 0, ARRAY_SIZE(numbers));
     tcase_add_test(test_case, words_become_keys_and_values);
     tcase_add_test(test_case, a_bad_command_line_is_refused);
+    tcase_add_loop_test(test_case, lists_of_attributes_are_read_or_refused, 0,
+                        ARRAY_SIZE(attribute_lists));
+    tcase_add_test(test_case, an_attribute_is_read_or_refused);
     suite_add_tcase(suite, test_case);
     return suite;
 }

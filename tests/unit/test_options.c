@@ -35,6 +35,7 @@ START_TEST(without_options)
     ck_assert_int_eq(options.command, OPTIONS_RUN);
     ck_assert_str_eq(options.guest, "g.elf");
     ck_assert_str_eq(options.append, "");
+    ck_assert_ptr_null(options.initrd);
     ck_assert_uint_eq(options.memory_size, 64 * MIB);
     ck_assert_uint_eq(options.cpu_count, 1);
     ck_assert_uint_eq(options.timeout, 0);
@@ -55,11 +56,13 @@ END_TEST
 START_TEST(with_all_of_them)
 {
     parse_well(
-        "s2vmm run --guest=g.elf --append scenario=hello --memory 1G --cpus 16 "
+        "s2vmm run --guest=g.elf --append scenario=hello --initrd i.gz --memory 1G "
+        "--cpus 16 "
         "--timeout 30 --gpu venus,virgl --drm-node /dev/dri/card0 --window 2M "
         "--cache-mode-policy permissive --force-map-info wc "
         "--honor-guest-pat on --observe-s2 off --json --records r.json --trace");
     ck_assert_str_eq(options.append, "scenario=hello");
+    ck_assert_str_eq(options.initrd, "i.gz");
     ck_assert_uint_eq(options.memory_size, GIB);
     ck_assert_uint_eq(options.cpu_count, 16);
     ck_assert_uint_eq(options.timeout, 30);
@@ -84,6 +87,10 @@ static const struct {
     {"s2vmm run --guest g", OPTIONS_RUN},
     {"s2vmm probe", OPTIONS_PROBE},
     {"s2vmm probe --json --gpu virgl", OPTIONS_PROBE},
+    {"s2vmm matrix", OPTIONS_MATRIX},
+    {"s2vmm matrix --platform arm64-fwb --json --html m.html", OPTIONS_MATRIX},
+    {"s2vmm matrix --measure --guest g --records r.json", OPTIONS_MATRIX},
+    {"s2vmm matrix --help", OPTIONS_HELP},
     {"s2vmm --help", OPTIONS_HELP},
     {"s2vmm run --help", OPTIONS_HELP},
     {"s2vmm probe --help", OPTIONS_HELP},
@@ -158,7 +165,7 @@ static const struct {
     const char *text; /* a part of the message */
 } bad[] = {
     {"s2vmm", "what shall I do?"},
-    {"s2vmm fly", "no command \"fly\""},
+    {"s2vmm fly", "no command \"fly\": expected run, probe or matrix"},
     {"s2vmm ''", "no command \"\""},
     {"s2vmm -", "\"-\" is too much"},
     {"s2vmm --json", "what shall I do?"},
@@ -170,6 +177,11 @@ static const struct {
     {"s2vmm run --guest g -xy", "-x is not an option"},
     {"s2vmm -xy", "-x is not an option"},
     {"s2vmm run --json=yes", "--json=yes"},
+    {"s2vmm matrix --measure", "--measure needs --guest FILE"},
+    {"s2vmm matrix --measure --guest g --platform amd-npt", "leave out --platform amd-npt"},
+    {RUN "--measure", "are for `s2vmm matrix`"},
+    {RUN "--html m", "are for `s2vmm matrix`"},
+    {"s2vmm probe --platform amd-npt", "are for `s2vmm matrix`"},
     {RUN "more", "\"more\" is too much"},
     {RUN "-- more", "\"more\" is too much"},
 
@@ -240,6 +252,7 @@ START_TEST(help_tells_all_options)
 {
     static const char *const all[] = {"--guest",
                                       "--append",
+                                      "--initrd",
                                       "--memory",
                                       "--cpus",
                                       "--timeout",

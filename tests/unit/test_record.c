@@ -113,7 +113,7 @@ static void observe_leaf(const char *line, enum memattr_model model)
     ck_assert_int_eq(pipe2(ends, O_NONBLOCK | O_CLOEXEC), 0);
     ck_assert_int_eq(write(ends[1], line, strlen(line)), (ssize_t)strlen(line));
     close(ends[1]);
-    s2_observer_init_recorded(&observer, ends[0], model);
+    s2_observer_init_recorded(&observer, NULL, ends[0], model);
     recorder.observer = &observer;
 }
 
@@ -142,6 +142,7 @@ START_TEST(a_match)
         {"s2_from", "expected"},
         {"map_info", "WC"},
         {"forced", "false"},
+        {"late_mapping", "false"},
         {"guest_s1", "WC"},
         {"effective", "WC"},
         {"verdict", "match"},
@@ -247,7 +248,7 @@ START_TEST(what_the_host_kernel_has_on_record)
         "  vcpu-1  [000] ...1.  1.0: kvm_mmu_set_spte: gfn 100000 spte 4b77 "
         "(rwxu) level 1 at 1\n",
         MEMATTR_EPT);
-    observer.page_flags_path = path;
+    observer.paths.page_flags = path;
     observe(MEMATTR_WC);
     check_values(want, ARRAY_SIZE(want));
     fflush(recorder.text);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The leaf observer: recorded trace lines, the bits of a leaf, the table of leaves, and the
- * reading of a pipe. The tracefs part needs a kernel with KVM, and is tested in the lab.
+ * The leaf observer on x86: recorded trace lines, the bits of a leaf, the table of leaves, and
+ * the reading of a pipe. The tracefs part needs a kernel with KVM, and is tested in the lab.
  */
 #include <check.h>
 #include <errno.h>
@@ -267,7 +267,7 @@ static void make_observer(void)
     int fds[2];
     ck_assert_int_eq(pipe2(fds, O_NONBLOCK | O_CLOEXEC), 0);
     pipe_in = fds[1];
-    s2_observer_init_recorded(&observer, fds[0], MEMATTR_NPT);
+    s2_observer_init_recorded(&observer, NULL, fds[0], MEMATTR_NPT);
     ck_assert_str_eq(observer.reason, "");
 }
 
@@ -338,7 +338,7 @@ END_TEST
 
 START_TEST(a_line_without_an_end_is_dropped)
 {
-    static char line[3 * sizeof observer.text];
+    static char line[3 * sizeof observer.tracefs.text];
     memset(line, 'x', sizeof line - 1);
     say(line);
     say("\n" SET_LINE("100000", "5473e67", "1"));
@@ -362,8 +362,8 @@ END_TEST
 /* A pipe that never runs dry: whatever is known may be outdated. */
 START_TEST(an_endless_trace_is_not_waited_for)
 {
-    close(observer.pipe_fd);
-    observer.pipe_fd = open("/dev/zero", O_RDONLY | O_CLOEXEC);
+    close(observer.tracefs.pipe_fd);
+    observer.tracefs.pipe_fd = open("/dev/zero", O_RDONLY | O_CLOEXEC);
     struct s2_leaf leaf;
     const struct s2_event event = {
         .kind = S2_EVENT_SET, .gfn = GFN, .level = 1, .raw = 0x5473e67};
@@ -379,16 +379,17 @@ START_TEST(host_type_is_read_by_page_number)
     static const uint64_t flags[] = {0, 1ull << 38, 1ull << 20};
     ck_assert_int_eq(write(fd, flags, sizeof flags), (ssize_t)sizeof flags);
     close(fd);
-    observer.page_flags_path = path;
+    observer.paths.page_flags = path;
     enum memattr_type type = MEMATTR_UC;
-    ck_assert(s2_observer_host_type(&observer, 0xfff, &type));
+    ck_assert(s2_observer_host_type(&observer, NULL, 0xfff, &type));
     ck_assert_int_eq(type, MEMATTR_WB);
-    ck_assert(s2_observer_host_type(&observer, 0x1000, &type));
+    ck_assert(s2_observer_host_type(&observer, NULL, 0x1000, &type));
     ck_assert_int_eq(type, MEMATTR_WC);
-    ck_assert(!s2_observer_host_type(&observer, 0x2000, &type)); /* a hole */
-    ck_assert(!s2_observer_host_type(&observer, 0x3000, &type)); /* the end of the file */
+    ck_assert(!s2_observer_host_type(&observer, NULL, 0x2000, &type)); /* a hole */
+    ck_assert(
+        !s2_observer_host_type(&observer, NULL, 0x3000, &type)); /* the end of the file */
     unlink(path);
-    ck_assert(!s2_observer_host_type(&observer, 0, &type));
+    ck_assert(!s2_observer_host_type(&observer, NULL, 0, &type));
 }
 END_TEST
 
@@ -412,7 +413,8 @@ START_TEST(without_tracefs_there_is_a_reason)
         if (i ==
             1) /* a folder that is no tracefs: an instance can be made, but is empty */
             ck_assert_int_eq(mkdir(instances, 0700), 0);
-        s2_observer_init(&none, tracefs, MEMATTR_NPT, range);
+        const struct s2_observer_paths paths = {.tracefs = tracefs};
+        s2_observer_init(&none, &paths, MEMATTR_NPT, range);
         ck_assert_msg(strstr(none.reason, reasons[i]) != NULL, "%s", none.reason);
         struct s2_leaf leaf;
         ck_assert(!s2_observer_find(&none, gpa(BASE), &leaf));
@@ -424,35 +426,6 @@ START_TEST(without_tracefs_there_is_a_reason)
 
     static struct s2_observer zeroed;
     s2_observer_finish(&zeroed);
-}
-END_TEST
-
-/* A process that was killed leaves its instance behind; the next one removes it, also when
- * it has the same number. */
-START_TEST(instances_of_the_dead_are_removed)
-{
-    char tracefs[] = "/tmp/s2vmm-trace-XXXXXX";
-    ck_assert_ptr_nonnull(mkdtemp(tracefs));
-    /* 4194304 is the largest pid + 1 (PID_MAX_LIMIT); 1 lives. */
-    static const char *const folders[] = {"instances", "instances/s2vmm-4194304",
-                                          "instances/s2vmm-1", "instances/other"};
-    char path[96];
-    for (size_t i = 0; i < ARRAY_SIZE(folders); i++) {
-        snprintf(path, sizeof path, "%s/%s", tracefs, folders[i]);
-        ck_assert_int_eq(mkdir(path, 0700), 0);
-    }
-    snprintf(path, sizeof path, "%s/instances/s2vmm-%d", tracefs, (int)getpid());
-    ck_assert_int_eq(mkdir(path, 0700), 0);
-    static struct s2_observer none;
-    s2_observer_init(&none, tracefs, MEMATTR_NPT, (struct gpa_range){gpa(BASE), MIB});
-    ck_assert_msg(strstr(none.reason, "trace_pipe") != NULL, "%s", none.reason);
-    s2_observer_finish(&none);
-    ck_assert_int_eq(rmdir(path), -1);
-    for (size_t i = ARRAY_SIZE(folders); i-- > 0;) {
-        snprintf(path, sizeof path, "%s/%s", tracefs, folders[i]);
-        ck_assert_msg(rmdir(path) == (i == 1 ? -1 : 0), "%s", folders[i]);
-    }
-    rmdir(tracefs);
 }
 END_TEST
 
@@ -484,7 +457,6 @@ Suite *s2_observer_suite(void)
     suite_add_tcase(suite, reading);
     TCase *tracefs = tcase_create("tracefs");
     tcase_add_test(tracefs, without_tracefs_there_is_a_reason);
-    tcase_add_test(tracefs, instances_of_the_dead_are_removed);
     suite_add_tcase(suite, tracefs);
     return suite;
 }

@@ -3,6 +3,7 @@
 #include <linux/dma-buf.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "devices/gpu/witness.h"
@@ -25,7 +26,13 @@ static struct resource *resource;
 static void set_up(void)
 {
     fake_gpu_init(&fake);
-    witness = (struct witness){.gpu = &fake.gpu, .memory = &fake.memory};
+    witness = (struct witness){
+        .ops = &witness_gpu_ops,
+        .context = &fake.gpu,
+        .model = fake.gpu.config.platform.model,
+        .memory = &fake.memory,
+        .trace = fake.gpu.trace,
+    };
     resource = fake_gpu_map_blob(&fake, MAPPED, SIZE, 0);
     fake_gpu_create_blob(&fake, CREATED, SIZE);
 }
@@ -146,6 +153,7 @@ static const struct {
     {REQUEST(WITNESS_WRITE, 0, 0, 8),                 WITNESS_NO_BLOB},
     {REQUEST(WITNESS_OBSERVE, 99, 0, 0),              WITNESS_NO_BLOB},
     {{.operation = WITNESS_OBSERVE, .resource_id = MAPPED, .s1_type = MEMATTR_TYPE_COUNT}, WITNESS_BAD_REQUEST},
+    {{.operation = WITNESS_OBSERVE, .resource_id = MAPPED, .s1_type = MEMATTR_NC}, WITNESS_BAD_REQUEST}, /* not on x86 */
     {{.operation = WITNESS_OBSERVE, .resource_id = MAPPED, .s1_type = UINT32_MAX}, WITNESS_BAD_REQUEST},
 };
 // clang-format on
@@ -322,6 +330,133 @@ START_TEST(a_blob_does_not_go_while_it_is_looked_at)
 }
 END_TEST
 
+/* --- without a GPU --- */
+
+#define TARGET 1u
+
+static struct {
+    struct witness_view view;
+    struct guest_observation observation;
+    unsigned acquired; /* at the moment */
+    unsigned observed;
+} target;
+
+static bool target_acquire(void *context, uint32_t resource_id, struct witness_view *view)
+{
+    ck_assert_ptr_eq(context, &target);
+    if (resource_id != TARGET)
+        return false;
+    target.acquired++;
+    *view = target.view;
+    return true;
+}
+
+static void target_release(void *context)
+{
+    ck_assert_ptr_eq(context, &target);
+    target.acquired--;
+}
+
+static void target_observed(void *context, uint32_t resource_id,
+                            const struct guest_observation *observation)
+{
+    ck_assert_ptr_eq(context, &target);
+    ck_assert_uint_eq(resource_id, TARGET);
+    ck_assert_uint_eq(target.acquired, 1);
+    target.observed++;
+    target.observation = *observation;
+}
+
+static const struct witness_ops target_ops = {
+    .acquire = target_acquire,
+    .release = target_release,
+    .observed = target_observed,
+};
+
+static void use_target(struct witness_view view)
+{
+    memset(&target, 0, sizeof target);
+    target.view = view;
+    witness.ops = &target_ops;
+    witness.context = &target;
+}
+
+START_TEST(a_single_target_needs_no_gpu)
+{
+    uint8_t bytes[PAGE_SIZE_4K] __attribute__((aligned(8))) = {0};
+    use_target(
+        (struct witness_view){.size = sizeof bytes, .host = bytes, .is_bar = true});
+    struct witness_request request = {
+        .operation = WITNESS_WRITE, .resource_id = TARGET, .length = 8, .seed = 7};
+    ck_assert_uint_eq(ask(request).status, WITNESS_OK);
+    uint64_t word;
+    memcpy(&word, bytes, sizeof word);
+    ck_assert_uint_eq(word, witness_pattern(7, 0));
+    request.resource_id = TARGET + 1;
+    ck_assert_uint_eq(ask(request).status, WITNESS_NO_BLOB);
+    ck_assert_uint_eq(target.acquired, 0);
+}
+END_TEST
+
+START_TEST(all_that_the_guest_reports_arrives)
+{
+    use_target((struct witness_view){.size = 8});
+    struct witness_request request = {
+        .operation = WITNESS_OBSERVE,
+        .resource_id = TARGET,
+        .s1_type = MEMATTR_WC,
+        .observed = 1u << _i,
+        .par = 0x4400000000000b80,
+    };
+    ck_assert_uint_eq(ask(request).status, WITNESS_OK);
+    ck_assert_uint_eq(target.observed, 1);
+    const struct guest_observation *seen = &target.observation;
+    ck_assert_int_eq(seen->s1, MEMATTR_WC);
+    ck_assert_uint_eq(seen->par, 0x4400000000000b80);
+    ck_assert_uint_eq(seen->guest_saw_host_write | seen->host_saw_guest_write << 1 |
+                          seen->unaligned_works << 2 | seen->unaligned_faulted << 3,
+                      1u << _i);
+    ck_assert_uint_eq(target.acquired, 0);
+}
+END_TEST
+
+/* To touch a page of a file that has none makes one. */
+START_TEST(a_bar_is_not_touched)
+{
+    struct stat status;
+    int fd = memfd_create("bar", 0);
+    ck_assert_int_eq(ftruncate(fd, 2 * PAGE_SIZE_4K), 0);
+    use_target((struct witness_view){.has_file = true,
+                                     .fd = fd,
+                                     .offset = PAGE_SIZE_4K,
+                                     .size = PAGE_SIZE_4K,
+                                     .is_bar = _i == 1});
+    ask((struct witness_request){
+        .operation = WITNESS_CHECK, .resource_id = TARGET, .offset = 8});
+    ck_assert_int_eq(fstat(fd, &status), 0);
+    ck_assert_int_eq(status.st_blocks == 0, _i == 1);
+    close(fd);
+}
+END_TEST
+
+START_TEST(the_file_is_mapped_at_its_offset)
+{
+    uint64_t word;
+    int fd = memfd_create("memory", 0);
+    ck_assert_int_eq(ftruncate(fd, 2 * PAGE_SIZE_4K), 0);
+    use_target((struct witness_view){
+        .has_file = true, .fd = fd, .offset = PAGE_SIZE_4K, .size = PAGE_SIZE_4K});
+    ask((struct witness_request){.operation = WITNESS_WRITE,
+                                 .resource_id = TARGET,
+                                 .offset = 8,
+                                 .length = 8,
+                                 .seed = 3});
+    ck_assert_int_eq(pread(fd, &word, sizeof word, PAGE_SIZE_4K + 8), sizeof word);
+    ck_assert_uint_eq(word, witness_pattern(3, 0));
+    close(fd);
+}
+END_TEST
+
 Suite *witness_suite(void)
 {
     Suite *suite = suite_create("witness");
@@ -340,6 +475,10 @@ Suite *witness_suite(void)
                         WITNESS_WRITE, WITNESS_CHECK + 1);
     tcase_add_test(test_case, a_buffer_that_cannot_be_mapped_again);
     tcase_add_test(test_case, a_blob_does_not_go_while_it_is_looked_at);
+    tcase_add_test(test_case, a_single_target_needs_no_gpu);
+    tcase_add_loop_test(test_case, all_that_the_guest_reports_arrives, 0, 4);
+    tcase_add_loop_test(test_case, a_bar_is_not_touched, 0, 2);
+    tcase_add_test(test_case, the_file_is_mapped_at_its_offset);
     suite_add_tcase(suite, test_case);
     return suite;
 }

@@ -1,0 +1,157 @@
+/* SPDX-License-Identifier: MIT */
+#include "vmm/matrix/target.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "vmm/touch.h"
+
+bool target_open_file(const char *path, int *fd, struct error *error)
+{
+    *fd = open(path, O_RDWR | O_CLOEXEC);
+    return *fd >= 0 ||
+           error_set(error, ERROR_CONFIG_HOST, "%s: %s", path, strerror(errno));
+}
+
+void target_keep(struct target *target, int fd)
+{
+    for (size_t i = 0; i < ARRAY_SIZE(target->helpers); i++) {
+        if (target->helpers[i] == 0) {
+            target->helpers[i] = fd;
+            return;
+        }
+    }
+    BUG_ON(true);
+}
+
+static void *map_again(const struct target *target)
+{
+    const struct backing *backing = &target->backing;
+    return mmap(NULL, backing->size, PROT_READ | PROT_WRITE, MAP_SHARED, backing->fd,
+                (off_t)target->file_offset);
+}
+
+bool target_map(struct target *target, struct error *error)
+{
+    void *host = map_again(target);
+    if (host == MAP_FAILED)
+        return error_set(error, ERROR_CONFIG_HOST, "mmap of 0x%llx bytes: %s",
+                         (unsigned long long)target->backing.size, strerror(errno));
+    target->backing.host = host;
+    return true;
+}
+
+static enum memattr_type host_type(enum memattr_model model,
+                                   enum target_protection protection)
+{
+    bool is_arm64 = model == MEMATTR_ARM64 || model == MEMATTR_ARM64_FWB;
+    switch (protection) {
+    case TARGET_CACHED:
+        return memattr_s1_of_map_info(model, MEMATTR_MAP_CACHED);
+    case TARGET_WRITECOMBINE:
+        return memattr_s1_of_map_info(model, MEMATTR_MAP_WC);
+    case TARGET_DEVICE: /* arm64 allows early acknowledgement; x86 has no difference
+                           (pgtable.h of both) */
+        if (is_arm64)
+            return MEMATTR_DEVICE_nGnRE;
+        break;
+    case TARGET_NONCACHED:
+        break;
+    }
+    return memattr_s1_of_map_info(model, MEMATTR_MAP_UNCACHED);
+}
+
+static uint64_t minor_faults(void)
+{
+    struct rusage usage;
+    getrusage(RUSAGE_THREAD, &usage);
+    return (uint64_t)usage.ru_minflt;
+}
+
+/* Whether a page that was read takes another fault to be written: then the first one mapped it
+ * read-only. In a mapping of its own, so that the target's pages stay as they are. */
+static bool clean_is_readonly(const struct target *target)
+{
+    uint8_t *view = map_again(target);
+    struct error ignored;
+    if (view == MAP_FAILED)
+        return false;
+    uint8_t *page = view + target->backing.size / 2 / (uint64_t)sysconf(_SC_PAGESIZE) *
+                               (uint64_t)sysconf(_SC_PAGESIZE);
+    (void)*(volatile uint8_t *)page;
+    uint64_t before = minor_faults();
+    touch_pages(page, 1, &ignored);
+    bool faulted = minor_faults() > before;
+    munmap(view, target->backing.size);
+    return faulted;
+}
+
+/* The facts that KVM looks at are read from the kernel, and not assumed. A BAR's pages are
+ * always there, and an atomic access might be an error of the bus. */
+static bool examine(struct target *target, struct error *error)
+{
+    FILE *smaps = fopen("/proc/self/smaps", "re");
+    bool found = smaps && vma_find_flags(smaps, target->backing.host, target->vma_flags,
+                                         sizeof target->vma_flags);
+    if (smaps)
+        fclose(smaps);
+    if (!found)
+        return error_set(error, ERROR_CONFIG_HOST,
+                         "/proc/self/smaps does not show the mapping");
+    target->buffer.vma = vma_kind(target->vma_flags);
+    if (target->buffer.page == MEMATTR_PAGE_RAM && target->backing.fd >= 0)
+        target->clean_is_readonly = clean_is_readonly(target);
+    return true;
+}
+
+bool target_open(struct target *target, const struct exporter *exporter,
+                 enum memattr_model model, struct error *error)
+{
+    *target =
+        (struct target){.backing = {.kind = BACKING_SHM, .fd = -1, .size = TARGET_SIZE}};
+    if (!exporter->open(target, exporter->argument, error)) {
+        target_close(target);
+        return false;
+    }
+    /* None of the exporters hides its attribute from the mapping, as TTM does. */
+    target->buffer.page = exporter->page;
+    target->buffer.host = host_type(model, exporter->protection);
+    target->buffer.vma_is_uncacheable = exporter->protection != TARGET_CACHED;
+    if (target->backing.fd >= 0 && backing_is_dmabuf(target->backing.fd))
+        target->backing.kind = BACKING_DMABUF;
+    if (!examine(target, error)) {
+        target_close(target);
+        return false;
+    }
+    return true;
+}
+
+static void disable(const char *path)
+{
+    int fd = open(path, O_WRONLY | O_CLOEXEC);
+    if (fd < 0)
+        return;
+    /* Who had it enabled keeps it: the kernel counts. */
+    ssize_t ignored = write(fd, "0", 1);
+    (void)ignored;
+    close(fd);
+}
+
+void target_close(struct target *target)
+{
+    if (target->backing.host)
+        munmap(target->backing.host, target->backing.size);
+    if (target->backing.fd > 0)
+        close(target->backing.fd);
+    for (size_t i = 0; i < ARRAY_SIZE(target->helpers); i++) {
+        if (target->helpers[i] > 0)
+            close(target->helpers[i]);
+    }
+    if (target->enabled[0])
+        disable(target->enabled);
+    *target = (struct target){0};
+}
