@@ -20,6 +20,7 @@ write_job() {
             echo "mount_share share$i $(quoted "${share%:rw}") $(share_mode "$share")"
             i=$((i + 1))
         done
+        [ -z "$linux_guest" ] || echo "mount_linux_guest $(quoted "${kernel_image##*/}" "${kernel_initrd##*/}")"
         for variable in "${variables[@]}"; do echo "export $(quoted "$variable")"; done
         echo "shader_cache=$(quoted "/s2vmm/build/lab/shaders-$(digest "$tree_root").tar")"
         echo "set -- $(quoted "$@")"
@@ -36,6 +37,14 @@ add_9p() {
     qemu_arguments+=(-fsdev "$options" -device "virtio-9p-pci,fsdev=$1,mount_tag=$1")
 }
 
+# add_device NAME
+add_device() {
+    local -a words
+    read -ra words <<<"$(catalogue device "$1")"
+    [ ${#words[@]} -gt 0 ] || die "--device $1: not in the catalogue (there are: $(names device))"
+    qemu_arguments+=("${words[@]}")
+}
+
 # check_modules LIST: a module that this kernel has not is found before the boot
 check_modules() {
     local module
@@ -48,17 +57,43 @@ check_modules() {
     done
 }
 
-start_qemu() {
-    local model i=0 share base
-    model=$(catalogue cpu "$cpu") && model=${model%% *} || model=$cpu
+# cpu_model: QEMU's model for --cpu
+cpu_model() {
+    local row name
+    name=$(prefix_of "$architecture")$cpu
+    row=$(catalogue cpu "$name@$qemu_version" || catalogue cpu "$name") || row=$cpu
+    row=${row%% *}
+    [ "$row" != - ] || die "--cpu $cpu: $qemu_label has no such CPU; choose another --qemu (there are: $(names qemu))"
+    echo "$row"
+}
+
+# machine_amd64, machine_arm64: set machine (for -machine) and console_argument (for the kernel's command line)
+machine_amd64() {
+    machine=q35,sata=off,smbus=off,vmport=off
+    console_argument='console=ttyS0 tsc=reliable no_timer_check'
+}
+
+machine_arm64() {
+    machine=virt,gic-version=$gic
+    [ "$cpu" = none ] || machine+=,virtualization=on
+    # an IOMMU group for each device; the virtio devices' own accesses do not go through it
+    case ,$modules, in *,vfio-pci,*) machine+=,iommu=smmuv3 ;; esac
+    console_argument='console=ttyAMA0'
+}
+
+# set_qemu_arguments: all of them; the run's folder is theirs
+set_qemu_arguments() {
+    local model machine console_argument i=0 share base device
+    model=$(cpu_model) || exit
+    "machine_$architecture"
     base=$(catalogue base)
     base=${base% }
     # shellcheck disable=SC2054 # the commas are QEMU's
     qemu_arguments=(
-        -accel tcg,thread=multi,tb-size=512 -machine q35,sata=off,smbus=off,vmport=off -cpu "$model" -smp "$cpus" -m "$memory"
+        -accel tcg,thread=multi,tb-size=512 -machine "$machine" -cpu "$model" -smp "$cpus" -m "$memory"
         -nodefaults -no-user-config -display none -vga none -no-reboot
         -kernel "$kernel_image" -initrd "$kernel_initrd"
-        -append "console=ttyS0 quiet panic=-1 tsc=reliable no_timer_check lab.run=${run_dir##*/} lab.base=${base// /,} lab.modules=$modules"
+        -append "$console_argument quiet panic=-1 lab.run=${run_dir##*/} lab.base=${base// /,} lab.modules=$modules"
         -chardev "file,id=console,path=$console" -serial chardev:console
         -device virtio-serial-pci
     )
@@ -74,11 +109,11 @@ start_qemu() {
         add_9p "share$i" "${share%:rw}" "$(share_mode "$share")"
         i=$((i + 1))
     done
+    [ -z "$linux_guest" ] || add_9p kernel "${kernel_image%/*}" ro
     # devices that a module is of no use without
     case ,$modules, in *,virtio-gpu,*) qemu_arguments+=(-device virtio-gpu-pci) ;; esac
     case ,$modules, in *,bochs,*) qemu_arguments+=(-device bochs-display) ;; esac
-    timeout -k 5 "$time_limit" qemu-system-x86_64 "${qemu_arguments[@]}" </dev/null >"$run_dir/qemu" 2>&1 &
-    qemu=$!
+    for device in ${devices//,/ }; do add_device "$device"; done
 }
 
 # stop: on Ctrl-C and at the end; timeout passes the signal on to QEMU
@@ -107,13 +142,15 @@ why_no_status() {
 boot() {
     local status relays begin=$EPOCHREALTIME
     check_modules "$modules"
+    set_qemu_arguments
     write_job "$@"
     mkfifo "$run_dir/out" "$run_dir/err"
     cat "$run_dir/out" &
     relays=$!
     cat "$run_dir/err" >&2 &
     relays+=" $!"
-    start_qemu
+    timeout -k 5 "$time_limit" "${qemu_command[@]}" "${qemu_arguments[@]}" </dev/null >"$run_dir/qemu" 2>&1 &
+    qemu=$!
     wait "$qemu"
     status=$?
     qemu=
@@ -132,6 +169,7 @@ prepare_run() {
     local old
     local name=${tree%/}
     name=${name##*/}-${kernel##*/}
+    name=${name/-arm64-/-}
     run_dir=$repository/build/lab/${name// /_}-$$
     console=$run_dir.console
     mkdir -p "$run_dir" || die "cannot write to $repository/build/lab"

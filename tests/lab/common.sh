@@ -30,6 +30,30 @@ catalogue() {
 # names KIND: the names of all rows of that kind
 names() { awk -v kind="$1" '$1 == kind { printf "%s ", $2 }' "$lab_dir/catalogue"; }
 
+# known KIND ARCHITECTURE: the names as they are given on the command line
+known() {
+    local name
+    for name in $(names "$1"); do
+        [ "$(architecture_of "$name")" != "$2" ] || printf '%s ' "${name#arm64-}"
+    done
+}
+
+# canonical ARCHITECTURE: amd64 or arm64, which are Debian's names
+canonical() {
+    case $1 in
+    amd64 | x86 | x86-64 | x86_64) echo amd64 ;;
+    arm64 | aarch64) echo arm64 ;;
+    *) die "$1: no architecture of the lab; there are x86-64 and arm64" ;;
+    esac
+}
+
+machine_architecture() { canonical "$(uname -m)"; }
+
+# prefix_of ARCHITECTURE, architecture_of NAME: names in the catalogue, the cache and the lock file begin with arm64- if
+# the thing is one for arm64
+prefix_of() { case $1 in arm64) echo arm64- ;; esac; }
+architecture_of() { case $1 in arm64*) echo arm64 ;; *) echo amd64 ;; esac; }
+
 # digest TEXT...: a short name for what TEXT says; a prepared thing that was made from another TEXT is stale
 digest() { printf '%s\n' "$@" | sha256sum | cut -c1-12; }
 

@@ -46,9 +46,11 @@ apt_failed() {
     die "$2: apt failed: ${line:-see the log}; log: $1"
 }
 
-# apt_root SUITE ITEM: writes the private configuration to $apt/ITEM.conf; the package lists belong to the suite
+# apt_root SUITE ITEM: writes the private configuration to $apt/ITEM.conf; the package lists belong to the suite. Its
+# name says for which architecture packages are wanted, whatever this machine's is: nothing of theirs is run.
 apt_root() {
-    local suite=$1 item=$2 lists=$cache/apt/$1 work=$cache/apt/$2.work release uri
+    local suite=$1 item=$2 lists=$cache/apt/$1 work=$cache/apt/$2.work release uri architecture
+    architecture=$(architecture_of "$suite")
     [ -r "$keyring" ] || die "$keyring not found; install with: apt-get install debian-archive-keyring"
     archives
     mkdir -p "$lists/lists/partial" "$work/archives/partial" "$work/etc/apt.conf.d" "$work/etc/preferences.d" ||
@@ -73,8 +75,8 @@ Dir::Etc::netrcparts "/etc/apt/auth.conf.d";
 Dir::Etc::sourcelist "$work/sources.list";
 Dir::Etc::sourceparts "-";
 Dir::Log "$work";
-APT::Architecture "amd64";
-APT::Architectures { "amd64"; };
+APT::Architecture "$architecture";
+APT::Architectures { "$architecture"; };
 APT::Install-Recommends "false";
 APT::Get::Assume-Yes "true";
 APT::Sandbox::User "root";
@@ -86,7 +88,7 @@ Acquire::http::Timeout "20";
 Acquire::https::Timeout "20";
 CONF
         # of a backports suite its own packages are wanted; elsewhere the newest, be it from the security archive
-        case $suite in *-backports) echo "APT::Default-Release \"$suite\";" ;; esac
+        case $suite in *-backports) echo "APT::Default-Release \"${suite#arm64-}\";" ;; esac
     } >"$cache/apt/$item.conf"
     : >"$work/status"
 }
@@ -142,7 +144,8 @@ fetch_debs() {
     local item=$1 suite=$2 present=$3 work=$cache/apt/$1.work package total begin=$SECONDS shown=$SECONDS try on_tick
     shift 3
     for package in $present; do
-        printf 'Package: %s\nStatus: install ok installed\nVersion: 1:9999\nArchitecture: amd64\nMaintainer: -\nDescription: -\n\n' "$package"
+        printf 'Package: %s\nStatus: install ok installed\nVersion: 1:9999\nArchitecture: %s\nMaintainer: -\nDescription: -\n\n' \
+            "$package" "$(architecture_of "$suite")"
     done >"$work/status"
     debs_dir=$work/archives
     for try in 1 2; do

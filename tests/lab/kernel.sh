@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: MIT
 # shellcheck shell=bash disable=SC2034,SC2154 # variables are shared by the files that tests/lab/lab sources
-# A kernel for L1: the uncompressed image (QEMU starts it 0.5 to 1 s faster than a bzImage), the modules that the
-# catalogue names with all that they need, and an initrd of busybox, those modules and the lab's init.
+# A kernel for L1: the uncompressed image (QEMU starts a vmlinux 0.5 to 1 s faster than a bzImage, and arm64 has an
+# Image), the modules that the catalogue names with all that they need, and an initrd of busybox, those modules and the
+# lab's inits: of L1, and of a Linux guest of s2vmm.
 
 # ensure_kernel NAME [MODULES_DIR]: sets kernel_image, kernel_initrd, kernel_modules (what --modules can name; empty if
 # not known) and kernel_label
@@ -12,30 +13,38 @@ ensure_kernel() {
         return ;;
     esac
     [ -z "${2-}" ] || die "--modules-dir goes with the path of a kernel of your own, and $name is in the catalogue"
-    row=$(catalogue kernel "$name") || die "--kernel $name: not in the catalogue (there are: $(names kernel)); a file is given with a slash"
+    row=$(catalogue kernel "$name") ||
+        die "--kernel ${name#arm64-}: not in the catalogue (there are: $(known kernel "$(architecture_of "$name")")); a file is given with a slash"
     directory=$cache/kernels/$name
     # shellcheck disable=SC2086 # suite and metapackage
     with_prepared "$directory" "$(kernel_key "$name")" "the kernel $name" prepare_kernel "$name" $row
-    kernel_label=$name
-    kernel_image=$directory/vmlinux
+    kernel_label=${name#arm64-}
+    case $(architecture_of "$name") in
+    amd64) kernel_image=$directory/vmlinux ;;
+    arm64) kernel_image=$directory/Image ;;
+    esac
     kernel_modules=$(cd "$directory/modules" && echo *.load)
-    # an initrd is quickly made: anew whenever the lab's init is another one
-    kernel_initrd=$directory/initrd-$(digest "$(cat "$lab_dir/init")").cpio
+    # an initrd is quickly made: anew whenever one of the lab's inits is another one
+    kernel_initrd=$directory/initrd-$(digest "$(cat "$lab_dir/init" "$lab_dir/guest-init")").cpio
     [ -e "$kernel_initrd" ] ||
         make_initrd "$kernel_initrd" "$directory/modules" "$directory/busybox"
 }
 
-kernel_key() { digest "$(catalogue kernel "$1")" "$(catalogue suite "$(catalogue kernel "$1" | cut -d' ' -f1)")" "$(catalogue base)" "$(catalogue extra)"; }
+kernel_key() { digest "$(catalogue kernel "$1")" "$(catalogue suite "$(catalogue kernel "$1" | cut -d' ' -f1)")" "$(catalogue base)" "$(extra_modules "$(architecture_of "$1")")"; }
 
-# own_kernel PATH MODULES_DIR: a vmlinux or bzImage of the user's; without MODULES_DIR all must be built in
+# extra_modules ARCHITECTURE: what --modules can name
+extra_modules() { case $1 in amd64) catalogue extra ;; *) catalogue "extra-$1" ;; esac; }
+
+# own_kernel PATH MODULES_DIR: a vmlinux, bzImage or Image of the user's; without MODULES_DIR all must be built in
 own_kernel() {
     local path=$1 modules=$2 busybox=$tree_root/usr/bin/busybox
     [ -f "$path" ] || die "--kernel $path: no such file"
     need cpio:cpio
     kernel_image=$path kernel_label=own kernel_modules=''
     if [ ! -x "$busybox" ]; then
-        with_prepared "$cache/trees/trixie" "$(tree_key trixie)" "the tree trixie" prepare_tree trixie trixie
-        busybox=$cache/trees/trixie/root/usr/bin/busybox
+        local tree_root
+        ensure_tree "$(prefix_of "$architecture")trixie"
+        busybox=$tree_root/usr/bin/busybox
     fi
     mkdir -p "$run_dir/modules"
     if [ -n "$modules" ]; then
@@ -49,14 +58,21 @@ own_kernel() {
     make_initrd "$kernel_initrd" "$run_dir/modules" "$busybox"
 }
 
-# find_image NAME METAPACKAGE ITEM: prints the name of the image's package
+# find_image NAME METAPACKAGE ITEM: prints the name of the image's package, or packages
 find_image() {
-    local name=$1 candidate newest
+    local name=${1#arm64-} architecture candidate newest
+    architecture=$(architecture_of "$1")
     export APT_CONFIG=$cache/apt/$3.conf
     candidate=$(apt-cache depends "$2" | awk '/Depends: linux-image-[0-9]/ { print $2; exit }')
     case $candidate in linux-image-"$name".*) echo "$candidate" && return ;; esac
-    newest=$(apt-cache pkgnames "linux-image-$name." | grep -E '^linux-image-[0-9.]+([+-][^-]+)?-amd64(-unsigned)?$' |
-        sort -V | tail -n 1)
+    newest=$(apt-cache pkgnames "linux-image-$name." |
+        grep -E "^linux-image-[0-9.]+([+-][^-]+)?-$architecture(-unsigned)?\$" | sort -V | tail -n 1)
+    if [ -z "$newest" ]; then
+        # an unsigned image has no linux-image package, which would ask for the modules as well
+        newest=$(apt-cache pkgnames "linux-binary-unsigned-$name." |
+            grep -E "^linux-binary-unsigned-[0-9.]+([+-][^-]+)?-$architecture\$" | sort -V | tail -n 1)
+        newest=${newest:+$newest linux-modules-${newest#linux-binary-unsigned-}}
+    fi
     if [ -z "$newest" ] && [ -n "$candidate" ]; then
         warn "kernel $name: the suite has no such version any more, taking ${candidate#linux-image-}"
         newest=$candidate
@@ -66,51 +82,78 @@ find_image() {
 
 # prepare_kernel NAME SUITE METAPACKAGE DIRECTORY
 prepare_kernel() {
-    local name=$1 item=kernel-$1 suite=$2 directory=$4 unpacked=$4/unpacked image release file path begin
+    local name=$1 item=kernel-$1 suite=$2 directory=$4 unpacked=$4/unpacked image release file path module begin
     apt_root "$suite" "$item"
     apt_lists "$suite" "$item"
     image=$(find_image "$name" "$3" "$item")
     [ -n "$image" ] || die "kernel $name: the suite $suite has no image of this version; choose another one in $lab_dir/catalogue"
     # what an image asks for on a machine that it is installed on, and not here
-    fetch_debs "$item" "$suite" 'kmod linux-base initramfs-tools' "$image" busybox-static
+    # shellcheck disable=SC2086 # one package, or two
+    fetch_debs "$item" "$suite" 'kmod linux-base initramfs-tools' $image busybox-static
     begin=$SECONDS
     mkdir -p "$unpacked/usr/lib" "$unpacked/usr/bin"
     ln -s usr/lib "$unpacked/lib"
     ln -s usr/bin "$unpacked/bin"
     unpack_debs "$unpacked" --exclude=./usr/share/doc
-    sed "s/^linux-image-[0-9][^ ]*/linux-image/" "$unpacked/versions" >"$directory/versions"
+    sed -E "s/^linux-(image|binary-unsigned)-[0-9][^ ]*/linux-image/" "$unpacked/versions" >"$directory/versions"
     release=$(cd "$unpacked/usr/lib/modules" && echo *)
     echo "$release" >"$directory/release"
     cp "$unpacked/usr/bin/busybox" "$directory/busybox"
     # newer packages have the image and the configuration in the modules' folder
     for file in vmlinuz config; do
-        for path in "$unpacked/boot/$file-$release" "$unpacked/usr/lib/modules/$release/$file"; do
+        for path in "$unpacked/boot/$file-$release" "$unpacked/usr/lib/modules/$release/$file"{,.unsigned}; do
             [ ! -f "$path" ] || cp "$path" "$directory/$file"
         done
     done
-    uncompress_image "$directory/vmlinuz" "$directory/vmlinux"
+    case $(architecture_of "$name") in
+    amd64) uncompress_bzimage "$directory/vmlinuz" "$directory/vmlinux" ;;
+    arm64) uncompress_image "$directory/vmlinuz" "$directory/Image" ;;
+    esac
     mkdir "$directory/modules"
     collect_modules "$unpacked/usr/lib/modules/$release" "$directory/modules"
+    for module in $(catalogue base); do
+        [ -e "$directory/modules/$module.load" ] || die "kernel $name: the package $image has no module $module"
+    done
     rm -rf "$unpacked" "$directory/vmlinuz"
     forget_debs "$item"
     note "$item: $release prepared in $((SECONDS - begin)) s, $(du -sm "$directory" | cut -f1) MB"
     compare_with_lock kernel "${directory%.partial}" "$directory/versions"
 }
 
-# uncompress_image BZIMAGE VMLINUX: the payload's place is in the boot protocol's header (offsets 0x1f1, 0x248, 0x24c);
+# uncompress_bzimage BZIMAGE VMLINUX: the payload's place is in the boot protocol's header (offsets 0x1f1, 0x248, 0x24c);
 # its last four bytes are its uncompressed size, which is not part of the compressed stream
-uncompress_image() {
+uncompress_bzimage() {
     local sectors payload length
     sectors=$(od -An -tu1 -j497 -N1 "$1")
     read -r payload length < <(od -An -tu4 -j584 -N8 "$1")
     tail -c "+$(((sectors + 1) * 512 + payload + 1))" "$1" | head -c $((length - 4)) >"$2.payload"
-    case $(od -An -tx4 -N4 "$2.payload") in
-    *fd2fb528) zstd -dcq <"$2.payload" >"$2" ;;
-    *587a37fd) xz -dc <"$2.payload" >"$2" ;;
-    *) gzip -dc <"$2.payload" >"$2" ;;
-    esac
-    rm "$2.payload"
+    uncompress "$2.payload" "$2"
     [ "$(head -c 4 "$2" | tail -c 3)" = ELF ] || die "cannot uncompress $1: its payload has a format that is not known here"
+}
+
+# uncompress_image VMLINUZ IMAGE: VMLINUZ is an Image, a compressed one, or an EFI application with a compressed one as
+# its payload (linux/drivers/firmware/efi/libstub/zboot-header.S: "zimg" at 4, the payload's offset at 8, size at 12)
+uncompress_image() {
+    local offset length
+    if [ "$(tail -c +5 "$1" | head -c 4 | tr -d '\0')" = zimg ]; then
+        read -r offset length < <(od -An -tu4 -j8 -N8 "$1")
+        tail -c "+$((offset + 1))" "$1" | head -c "$length" >"$2.payload"
+    else
+        cp "$1" "$2.payload"
+    fi
+    uncompress "$2.payload" "$2"
+    [ "$(tail -c +57 "$2" | head -c 3)" = ARM ] || die "cannot uncompress $1: its payload has a format that is not known here"
+}
+
+# uncompress FROM TO: by FROM's magic number; FROM is removed
+uncompress() {
+    case $(od -An -tx4 -N4 "$1") in
+    *fd2fb528) zstd -dcq <"$1" >"$2" ;;
+    *587a37fd) xz -dc <"$1" >"$2" ;;
+    *8b1f) gzip -dc <"$1" >"$2" ;;
+    *) cp "$1" "$2" ;;
+    esac
+    rm "$1"
 }
 
 # collect_modules MODULES_DIR DIRECTORY: the catalogue's modules and what they need, uncompressed; for each NAME a file
@@ -123,7 +166,7 @@ collect_modules() {
         module=${module%%.ko*}
         module_path[${module//-/_}]=$path
     done < <(find "$1" -name '*.ko*' -type f)
-    for module in $(catalogue base) $(catalogue extra); do
+    for module in $(catalogue base) $(extra_modules "$architecture"); do
         load_order=()
         if add_module "${module//-/_}" "$2"; then
             printf '%s\n' "${load_order[@]}" >"$2/$module.load"
@@ -157,8 +200,8 @@ make_initrd() {
     stage=$(mktemp -d "${1%/*}/stage.XXXXXX") || die "cannot write to ${1%/*}"
     mkdir -p "$stage"/{bin,dev,proc,sys,tree,rw,new,modules}
     cp "$3" "$stage/bin/busybox"
-    cp "$lab_dir/init" "$stage/init"
-    chmod 755 "$stage/init" "$stage/bin/busybox"
+    cp "$lab_dir/init" "$lab_dir/guest-init" "$stage"
+    chmod 755 "$stage/init" "$stage/guest-init" "$stage/bin/busybox"
     find "$2" -type f -exec cp -t "$stage/modules" {} +
     (cd "$stage" && find . | cpio -o -H newc -R 0:0 --quiet) >"$stage.cpio" || die "cannot write $stage.cpio"
     mv "$stage.cpio" "$1"

@@ -5,15 +5,15 @@
 
 lock_file=$lab_dir/versions.lock
 
-# is_cached KIND NAME: kind is tree or kernel; what is given by path is always there
+# is_cached KIND NAME: kind is tree, kernel, qemu or sysroot; what is not in the catalogue is always there
 is_cached() {
-    case $2 in */*) return 0 ;; esac
+    case $2 in */* | host) return 0 ;; esac
     [ "$(cat "$cache/${1}s/$2/key" 2>/dev/null)" = "$("$1_key" "$2")" ]
 }
 
 # notable: the packages whose versions are recorded: those of the catalogue, and what decides about their behaviour
 notable() {
-    { catalogue package; echo linux-image libc6 mesa-libgallium libepoxy0; } | tr ' ' '\n' | grep -v '^$' | sort -u
+    { catalogue package; echo linux-image libc6 mesa-libgallium libepoxy0 qemu-system-arm; catalogue sysroot; } | tr ' ' '\n' | grep -v '^$' | sort -u
 }
 
 # recorded KIND NAME FILE: lock lines from a versions file
@@ -36,12 +36,12 @@ write_lock() {
     {
         echo '# SPDX-License-Identifier: MIT'
         echo "# What the project was last tested with; written by 'tests/lab/lab --lock'. kind, name, package, version"
-        for kind in kernel tree; do
+        for kind in kernel tree qemu sysroot; do
             for name in $(names $kind); do
                 if is_cached $kind "$name"; then
                     recorded $kind "$name" "$cache/${kind}s/$name/versions"
                 else
-                    grep -s "^$kind $name " "$lock_file"
+                    grep -s "^$kind $name " "$lock_file" || :
                 fi
             done
         done
@@ -52,26 +52,61 @@ write_lock() {
 
 # list: a table for people
 list() {
-    local kind name suite package state versions row
-    for kind in kernel tree; do
-        echo "${kind}s:"
-        for name in $(names $kind); do
-            row=$(catalogue $kind "$name")
-            suite=${row%% *}
-            state='not cached'
-            versions=$lock_file
-            if is_cached $kind "$name"; then
-                state="cached, $(du -sm "$cache/${kind}s/$name" | cut -f1) MB"
-                versions=$cache/${kind}s/$name/versions
-            fi
-            if [ $kind = kernel ]; then package=linux-image; else package='libvirglrenderer1 mesa-vulkan-drivers'; fi
-            printf '  %-9s %-17s %-17s %s\n' "$name" "$suite" "$state" \
-                "$(for p in $package; do sed -n "s/^\($kind $name \)\{0,1\}$p /$p /p" "$versions" 2>/dev/null; done | tr '\n' ' ')"
+    local architecture kind
+    for architecture in amd64 arm64; do
+        for kind in kernel tree; do
+            echo "${kind}s, --arch $architecture:"
+            list_kind $kind "$(prefix_of $architecture)" "$(known $kind $architecture)"
         done
     done
-    echo "cpus:"
-    awk '$1 == "cpu" { printf "  %-11s %-24s", $2, $3; for (i = 4; i <= NF; i++) printf " %s", $i; print "" }' "$lab_dir/catalogue"
-    echo "modules:"
-    echo "  $(catalogue extra)"
+    echo "qemus, --arch arm64:"
+    list_kind qemu '' "$(names qemu)"
+    echo "sysroots:"
+    list_kind sysroot '' "$(names sysroot)"
+    for architecture in amd64 arm64; do
+        echo "cpus, --arch $architecture:"
+        list_cpus "$architecture"
+    done
+    for architecture in amd64 arm64; do
+        echo "modules, --arch $architecture:"
+        echo "  $(extra_modules $architecture)"
+    done
+    echo "devices:"
+    echo "  $(names device)"
     echo "cache: $cache"
+}
+
+# list_kind KIND PREFIX "NAME...": a line for each
+list_kind() {
+    local kind=$1 name shown package packages suite state versions
+    for shown in $3; do
+        name=$2$shown
+        suite=$(catalogue "$kind" "$name")
+        suite=${suite%% *}
+        state='not cached'
+        versions=$lock_file
+        if is_cached "$kind" "$name"; then
+            state="cached, $(du -sm "$cache/${kind}s/$name" | cut -f1) MB"
+            versions=$cache/${kind}s/$name/versions
+        fi
+        case $kind in
+        kernel) packages=linux-image ;;
+        tree) packages='libvirglrenderer1 mesa-vulkan-drivers' ;;
+        qemu) packages=qemu-system-arm ;;
+        sysroot) packages='libc6-dev linux-libc-dev' ;;
+        esac
+        printf '  %-9s %-17s %-17s %s\n' "$shown" "${suite#arm64-}" "$state" \
+            "$(for package in $packages; do
+                sed -n "s/^\($kind $name \)\{0,1\}$package /$package /p" "$versions" 2>/dev/null
+            done | tr '\n' ' ')"
+    done
+}
+
+# list_cpus ARCHITECTURE: NAME@VERSION is what NAME is with that QEMU
+list_cpus() {
+    local name model text
+    for name in $(known cpu "$1"); do
+        read -r model text <<<"$(catalogue cpu "$(prefix_of "$1")$name")"
+        printf '  %-11s %-24s %s\n' "$name" "$model" "$text"
+    done
 }
