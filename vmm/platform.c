@@ -11,6 +11,7 @@
 #include <unistd.h>
 #include <xf86drm.h>
 
+#include "vmm/arch/arch.h"
 #include "vmm/kvm.h"
 
 /* Newer than the headers that we support; the numbers are ABI. */
@@ -303,12 +304,17 @@ static bool probe_this_host(struct platform *platform, struct error *error)
     int vm_fd;
     if (!kvm_open(&kvm, &problem))
         return probe_all(platform, &sources, problem.text, error);
-    if (!kvm_create_vm(&kvm, &vm_fd, &problem)) {
+    unsigned long type;
+    unsigned address_bits;
+    if (!arch_vm_type(&kvm, &type, &address_bits, &problem) ||
+        !kvm_create_vm(&kvm, type, &vm_fd, &problem)) {
         kvm_close(&kvm);
         return probe_all(platform, &sources, problem.text, error);
     }
     sources.check = check_vm;
     sources.context = &vm_fd;
+    sources.kvm = &kvm;
+    sources.vm_fd = vm_fd;
     bool done = probe_all(platform, &sources, NULL, error);
     close(vm_fd);
     kvm_close(&kvm);

@@ -2,7 +2,7 @@
 /*
  * What this host is: fills in the attribute model's parameters, and lists the facts
  * behind them, each with where it was read. The facts are for people (`s2vmm probe`);
- * decisions read only `memattr` and `guest_pat_liftable`.
+ * decisions read only what comes before them.
  *
  *     /proc, /sys, /dev --+
  *     KVM's capabilities -+--> platform_probe() --> struct platform
@@ -18,17 +18,24 @@
 #include "vmm/error.h"
 #include "vmm/memattr.h"
 
+struct kvm;
+
 #define PLATFORM_FACTS_MAX 64
 
 struct platform_fact {
-    char name[32];
+    char name[40];
     char value[128];
     char where[96]; /* a path, a system call, a capability */
 };
 
 struct platform {
     struct memattr_platform memattr;
-    bool guest_pat_liftable; /* KVM can be told to honour a guest PAT that it ignores */
+    /* KVM can be told to honour a guest PAT that it ignores. */
+    bool guest_pat_liftable;
+    /* arm64: KVM may map 2 MiB over pages of a VM_PFNMAP mapping that are not contiguous. */
+    bool pfnmap_block_hazard;
+    /* arm64: a guest's first write to a page that the host only read may end with EFAULT. */
+    bool pfnmap_write_hazard;
     unsigned fact_count;
     struct platform_fact facts[PLATFORM_FACTS_MAX];
 };
@@ -41,6 +48,8 @@ struct platform_sources {
     const char *root;               /* put in front of /proc, /sys and /dev */
     platform_check_function *check; /* NULL: KVM cannot be used */
     void *context;
+    const struct kvm *kvm; /* NULL: there is no VM to try things out with */
+    int vm_fd;             /* of that VM */
 };
 
 /* Probes the host; sources: NULL for this one. What is missing (KVM, an exporter) is a
@@ -55,7 +64,8 @@ void platform_add_fact(struct platform *platform, const char *name, const char *
 
 /* --- for vmm/arch/ --- */
 
-/* Fills in `memattr` and `guest_pat_liftable`, and adds the facts that led there. */
+/* Fills in what this architecture has of the members before the facts, and adds the facts that
+ * led there. */
 void platform_probe_arch(struct platform *platform,
                          const struct platform_sources *sources);
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the kernel's trace says about S2 leaves, and what the bits of a leaf mean: pure
- * functions, in vmm/arch/<arch>/s2_trace.c. vmm/s2_observer.c does the reading.
+ * What the kernel's trace says about S2 leaves on x86, and what the bits of a leaf mean: pure
+ * functions, in vmm/s2_trace_x86.c. vmm/s2_observer_x86.c does the reading.
  */
 #ifndef S2VMM_S2_TRACE_H
 #define S2VMM_S2_TRACE_H
