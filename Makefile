@@ -5,20 +5,37 @@
 #   make            the VMM and the tiny guest
 #   make help       all targets
 #
-# Variables: CC=gcc|clang, SAN=1 (ASan and UBSan), COVERAGE=1, WERROR=0, V=1.
+# Variables: ARCH=arm64|x86 (default: this machine's), CC=gcc|clang, SAN=1 (ASan and UBSan),
+# COVERAGE=1, WERROR=0, V=1.
 
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
 MAKEFLAGS += --no-builtin-rules
 
-ARCH := $(shell uname -m)
-ARCH_DIR := $(patsubst x86_64,x86,$(patsubst aarch64,arm64,$(ARCH)))
+HOST_MACHINE := $(shell uname -m)
+ARCH := $(HOST_MACHINE)
+MACHINE := $(patsubst x86,x86_64,$(patsubst arm64,aarch64,$(ARCH)))
+ARCH_DIR := $(patsubst x86_64,x86,$(patsubst aarch64,arm64,$(MACHINE)))
 CC := $(if $(filter default,$(origin CC)),gcc,$(CC))
 AR := ar
 
 # Each flavour has its own folder, so that they never mix objects.
 FLAVOUR := $(if $(findstring clang,$(CC)),-clang)$(if $(SAN),-san)$(if $(COVERAGE),-coverage)
-BUILD := build/$(ARCH)$(FLAVOUR)
+BUILD := build/$(MACHINE)$(FLAVOUR)
+
+# For another architecture: the cross compiler, and the headers and libraries of the oldest
+# Debian that is supported, in the lab's cache.
+ifneq ($(MACHINE),$(HOST_MACHINE))
+SYSROOT := build/sysroot-$(MACHINE)
+COMPILE = $(if $(findstring clang,$(CC)),$(CC) --target=$(MACHINE)-linux-gnu,$(MACHINE)-linux-gnu-$(CC))
+CROSS = --sysroot=$(CURDIR)/$(SYSROOT)
+PKG_CONFIG = PKG_CONFIG_SYSROOT_DIR=$(CURDIR)/$(SYSROOT) \
+             PKG_CONFIG_LIBDIR=$(CURDIR)/$(SYSROOT)/usr/lib/$(MACHINE)-linux-gnu/pkgconfig:$(CURDIR)/$(SYSROOT)/usr/share/pkgconfig \
+             pkg-config
+else
+COMPILE = $(CC)
+PKG_CONFIG = pkg-config
+endif
 
 Q := $(if $(V),,@)
 say = @printf '  %-7s %s\n' '$(1)' '$(2)'
@@ -28,13 +45,14 @@ WARNINGS := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wstrict-prototypes \
             -Wswitch-enum -Wformat=2 $(if $(filter 0,$(WERROR)),,-Werror)
 SANITIZERS := -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
 PACKAGES := libdrm virglrenderer
-CPPFLAGS = -I. -D_GNU_SOURCE $(shell pkg-config --cflags $(PACKAGES) 2>/dev/null)
+CPPFLAGS = -I. -D_GNU_SOURCE $(CROSS) $(shell $(PKG_CONFIG) --cflags $(PACKAGES) 2>/dev/null)
 CFLAGS = -std=c17 -O2 -g -pthread $(WARNINGS) $(if $(SAN),$(SANITIZERS)) $(if $(COVERAGE),-O0 --coverage)
-LDFLAGS = -pthread $(if $(SAN),$(SANITIZERS)) $(if $(COVERAGE),--coverage)
-LDLIBS = $(shell pkg-config --libs libdrm 2>/dev/null) -ldl
+LDFLAGS = -pthread $(CROSS) $(if $(SAN),$(SANITIZERS)) $(if $(COVERAGE),--coverage)
+# libfdt is linked statically, as the program also runs in the lab's user spaces.
+LDLIBS = $(shell $(PKG_CONFIG) --libs libdrm 2>/dev/null) -l:libfdt.a -ldl
 
 # --- the VMM -----------------------------------------------------------------------------
-VMM_SOURCES := $(wildcard vmm/*.c vmm/arch/$(ARCH_DIR)/*.c virtio/*.c devices/*.c \
+VMM_SOURCES := $(wildcard vmm/*.c vmm/arch/$(ARCH_DIR)/*.c vmm/matrix/*.c virtio/*.c devices/*.c \
                           devices/gpu/*.c firmware/*.c firmware/$(ARCH_DIR)/*.c)
 LIB_SOURCES := $(filter-out vmm/main.c,$(VMM_SOURCES))
 LIB_OBJECTS := $(LIB_SOURCES:%.c=$(BUILD)/%.o)
@@ -45,29 +63,36 @@ S2VMM := $(BUILD)/s2vmm
 GUEST_SOURCES := $(wildcard guest/*.c guest/scenarios/*.c guest/arch/$(ARCH_DIR)/*.c)
 GUEST_ASM := $(wildcard guest/arch/$(ARCH_DIR)/*.S)
 GUEST_OBJECTS := $(GUEST_SOURCES:%.c=$(BUILD)/%.guest.o) $(GUEST_ASM:%.S=$(BUILD)/%.guest.o) \
-                 $(BUILD)/vmm/memattr.guest.o
+                 $(patsubst %.c,$(BUILD)/%.guest.o,$(wildcard vmm/memattr*.c))
 GUEST := $(BUILD)/guest.elf
+GUEST_CFLAGS_arm64 := -mgeneral-regs-only -mstrict-align
 GUEST_CFLAGS_x86 := -mgeneral-regs-only -mno-red-zone -mcmodel=small
 GUEST_CFLAGS = -std=c17 -Os -g -ffunction-sections -fdata-sections $(WARNINGS) -ffreestanding -fno-pic -fno-pie -fno-stack-protector \
                -fno-asynchronous-unwind-tables -fno-strict-aliasing $(GUEST_CFLAGS_$(ARCH_DIR))
+GUEST_LDFLAGS = -nostdlib -static -no-pie -Wl,--build-id=none -Wl,--gc-sections -Wl,-z,noexecstack -Wl,--no-warn-rwx-segments \
+                $(if $(findstring clang,$(CC)),-Wno-unused-command-line-argument)
 
 # --- tests -------------------------------------------------------------------------------
 # Static, as the test programs also run in the lab's user spaces, which have no Check.
-CHECK_LIBS = $(patsubst -lsubunit,-l:libsubunit.a,$(shell pkg-config --libs check 2>/dev/null))
-UNIT_SOURCES := $(wildcard tests/unit/*.c)
+CHECK_LIBS = $(patsubst -lsubunit,-l:libsubunit.a,$(shell $(PKG_CONFIG) --libs check 2>/dev/null))
+UNIT_SOURCES := $(wildcard tests/unit/*.c tests/unit/$(ARCH_DIR)/*.c)
 UNIT_OBJECTS := $(UNIT_SOURCES:%.c=$(BUILD)/%.o)
 UNIT := $(BUILD)/unit-tests
 E2E_SOURCES := $(wildcard tests/e2e/*.c)
 E2E_OBJECTS := $(E2E_SOURCES:%.c=$(BUILD)/%.o)
 E2E := $(BUILD)/e2e-tests
 BENCH := $(BUILD)/bench-map
+# The bare-metal program that compares the attribute model with an arm64 CPU: tests/oracle/run.
+ORACLE_OBJECTS := $(patsubst %,$(BUILD)/%.guest.o,guest/console guest/string \
+                    $(basename $(wildcard tests/oracle/arm64/*.[cS] vmm/memattr*.c)))
+ORACLE := $(if $(filter arm64,$(ARCH_DIR)),$(BUILD)/oracle.elf)
 
 .PHONY: all
 all: $(S2VMM) $(GUEST)
 
 $(S2VMM): $(BUILD)/vmm/main.o $(LIB)
 	$(call say,LINK,$@)
-	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+	$(Q)$(COMPILE) $(LDFLAGS) -o $@ $^ $(LDLIBS)
 
 $(LIB): $(LIB_OBJECTS)
 	$(call say,AR,$@)
@@ -75,41 +100,53 @@ $(LIB): $(LIB_OBJECTS)
 
 $(UNIT): $(UNIT_OBJECTS) $(LIB)
 	$(call say,LINK,$@)
-	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(CHECK_LIBS) $(LDLIBS)
+	$(Q)$(COMPILE) $(LDFLAGS) -o $@ $^ $(CHECK_LIBS) $(LDLIBS)
 
 $(E2E): $(E2E_OBJECTS) $(LIB)
 	$(call say,LINK,$@)
-	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(CHECK_LIBS) $(LDLIBS)
+	$(Q)$(COMPILE) $(LDFLAGS) -o $@ $^ $(CHECK_LIBS) $(LDLIBS)
 
 $(GUEST): $(GUEST_OBJECTS) guest/arch/$(ARCH_DIR)/guest.ld
 	$(call say,LINK,$@)
-	$(Q)$(CC) -nostdlib -static -no-pie -Wl,--build-id=none -Wl,--gc-sections -Wl,-z,noexecstack -Wl,--no-warn-rwx-segments \
-		-T guest/arch/$(ARCH_DIR)/guest.ld $(if $(findstring clang,$(CC)),-Wno-unused-command-line-argument) -o $@ $(GUEST_OBJECTS)
+	$(Q)$(COMPILE) $(GUEST_LDFLAGS) -T guest/arch/$(ARCH_DIR)/guest.ld -o $@ $(GUEST_OBJECTS)
 
-$(BUILD)/%.o: %.c Makefile
+$(BUILD)/oracle.elf: $(ORACLE_OBJECTS) tests/oracle/arm64/oracle.ld
+	$(call say,LINK,$@)
+	$(Q)$(COMPILE) $(GUEST_LDFLAGS) -T tests/oracle/arm64/oracle.ld -o $@ $(ORACLE_OBJECTS)
+
+$(BUILD)/%.o: %.c Makefile | $(SYSROOT)
 	$(call say,CC,$<)
 	@mkdir -p $(@D)
-	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
+	$(Q)$(COMPILE) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
 
 $(BUILD)/%.guest.o: %.c Makefile
 	$(call say,CC,$< (guest))
 	@mkdir -p $(@D)
-	$(Q)$(CC) -I. $(GUEST_CFLAGS) -MMD -MP -c -o $@ $<
+	$(Q)$(COMPILE) -I. $(GUEST_CFLAGS) -MMD -MP -c -o $@ $<
 
-$(BUILD)/%.guest.o: %.S Makefile
+$(BUILD)/%.guest.o: %.S Makefile | $(SYSROOT)
 	$(call say,AS,$< (guest))
 	@mkdir -p $(@D)
-	$(Q)$(CC) -I. -g -MMD -MP -c -o $@ $<
+	$(Q)$(COMPILE) -I. -g -MMD -MP -c -o $@ $<
 
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
 
+ifdef SYSROOT
+$(SYSROOT):
+	@mkdir -p $(@D)
+	$(Q)path=$$(tests/lab/lab --sysroot $(ARCH_DIR)) && ln -sfn "$$path" $@
+endif
+
 # --- what a user calls -------------------------------------------------------------------
+CROSS_BUILD := $(if $(SYSROOT),cross)
+LAB_GROUP := $(if $(filter arm64,$(ARCH_DIR)),lab-arm64,lab)
+
 .PHONY: demo
 demo:
-	$(Q)tests/setup build $(if $(NATIVE),,lab)
+	$(Q)tests/setup build $(CROSS_BUILD) $(if $(NATIVE),,$(LAB_GROUP))
 	@echo 'Building s2vmm and the tiny guest'
 	+$(Q)$(MAKE) --no-print-directory -s -j2 say= all
-	$(Q)tests/demo $(if $(NATIVE),--native) --build $(BUILD)
+	$(Q)tests/demo $(if $(NATIVE),--native) --arch $(ARCH_DIR) --build $(BUILD)
 
 .PHONY: check
 check:
@@ -129,7 +166,7 @@ bench:
 
 # The programs that tests/check runs.
 .PHONY: tests
-tests: all $(UNIT) $(E2E)
+tests: all $(UNIT) $(E2E) $(ORACLE)
 
 # --- house rules -------------------------------------------------------------------------
 C_FILES := $(shell find vmm virtio devices firmware guest tests -name '*.[ch]' 2>/dev/null)
@@ -158,13 +195,13 @@ format:
 
 $(BENCH): $(BUILD)/tests/bench/bench_map.o $(LIB)
 	$(call say,LINK,$@)
-	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+	$(Q)$(COMPILE) $(LDFLAGS) -o $@ $^ $(LDLIBS)
 
-$(BUILD)/print-memattr: $(BUILD)/tests/golden/print_memattr.o $(LIB)
+$(BUILD)/print-memattr: $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/golden/*.c)) $(LIB)
 	$(call say,LINK,$@)
-	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+	$(Q)$(COMPILE) $(LDFLAGS) -o $@ $^ $(LDLIBS)
 
-# Rewrites the tables of docs/memory-attributes.md from those in vmm/memattr.c.
+# Rewrites the tables of docs/memory-attributes.md from those in vmm/memattr*.c.
 .PHONY: docs
 docs: $(BUILD)/print-memattr
 	$(Q)$< --update docs/memory-attributes.md
@@ -189,7 +226,39 @@ help:
 	@echo 'make lint          format, includes, SPDX, shellcheck, cppcheck, clang, clang-tidy'
 	@echo 'make format        run clang-format'
 	@echo 'make docs          write the generated tables of docs/'
+	@echo 'make lib           the attribute model as a library: docs/use-the-model.md'
 	@echo 'make install       to $$(DESTDIR)$$(PREFIX), default /usr/local'
 	@echo 'make clean         remove build/ (the lab cache stays: tests/lab/lab --list)'
 	@echo
 	@echo 'variables: CC=clang, SAN=1 (ASan, UBSan), COVERAGE=1, WERROR=0, V=1'
+
+# --- the model as a library --------------------------------------------------------------
+# The attribute model for other VMMs: no system call, no library, C17 freestanding, both
+# architectures' tables for either architecture. docs/use-the-model.md.
+MODEL_SOURCES := $(wildcard vmm/memattr*.c)
+MODEL := $(BUILD)/libs2memattr.a
+MODEL_VERSION = $(shell sed -n 's/.*S2VMM_VERSION "\(.*\)"/\1/p' vmm/version.h)
+
+$(BUILD)/%.lib.o: %.c Makefile
+	$(call say,CC,$< (library))
+	@mkdir -p $(@D)
+	$(Q)$(COMPILE) -I. -std=c17 -O2 $(WARNINGS) -ffreestanding -fPIC -MMD -MP -c -o $@ $<
+
+$(MODEL): $(MODEL_SOURCES:%.c=$(BUILD)/%.lib.o)
+	$(call say,AR,$@)
+	$(Q)rm -f $@ && $(AR) rcs $@ $^
+
+.PHONY: lib
+lib: $(MODEL)
+
+.PHONY: install-lib
+install-lib: lib
+	install -D -m 644 $(MODEL) $(DESTDIR)$(PREFIX)/lib/libs2memattr.a
+	install -D -m 644 vmm/memattr.h $(DESTDIR)$(PREFIX)/include/s2vmm/memattr.h
+	install -d $(DESTDIR)$(PREFIX)/lib/pkgconfig
+	printf '%s\n' 'prefix=$(PREFIX)' 'Name: s2memattr' \
+		'Description: what memory type a KVM guest'\''s access gets, and what to tell the guest' \
+		'Version: $(MODEL_VERSION)' 'Cflags: -I$${prefix}/include' \
+		'Libs: -L$${prefix}/lib -ls2memattr' >$(DESTDIR)$(PREFIX)/lib/pkgconfig/s2memattr.pc
+
+install: install-lib

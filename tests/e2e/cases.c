@@ -11,12 +11,6 @@
 
 #define VGEM "--drm-node=/dev/dri/card0"
 
-/* A JSON member as s2vmm writes it. */
-#define SAYS(key, value) "\"" key "\":\"" value "\""
-#define SAYS_YES(key)    "\"" key "\":true"
-#define SAYS_NULL(key)   "\"" key "\":null"
-#define SAW_EACH_OTHER   SAYS_YES("guest_saw_host_write"), SAYS_YES("host_saw_guest_write")
-
 // clang-format off
 const struct e2e_case e2e_cases[] = {
     /* The machine. */
@@ -60,6 +54,7 @@ const struct e2e_case e2e_cases[] = {
     {.name = "window-full", .needs = VENUS, .scenario = "scenario=window-full",
      .arguments = {"--window=2M"}, .out = {"fill the window"}, .err = {"end beyond the window", "overlaps"}},
     {.name = "hole", .needs = VENUS, .scenario = "scenario=hole"},
+    {.name = "hole-pair", .needs = VENUS | NEEDS_X86, .scenario = "scenario=hole-pair expect=works"},
     {.name = "reset-mapped", .needs = VENUS, .scenario = "scenario=reset-mapped"},
 
     {.name = "virgl-surfaceless", .needs = KVM | NEEDS_VIRGL, .scenario = "scenario=capsets",
@@ -149,6 +144,24 @@ const struct e2e_case e2e_cases[] = {
      .arguments = {"--gpu=virgl", "--drm-node=/dev/dri/card99"},
      .err = {"/dev/dri/card99", "No such file", "probe"}},
 
+    /* The matrix: without an explanation of what differs the status is 1. */
+    {.name = "matrix", .arguments = {"matrix"}, .out = {"this host", "RAM WB", "CACHED"}},
+    {.name = "matrix-of-a-platform", .arguments = {"matrix", "--platform=arm64-nofwb"},
+     .out = {"RAM WB, PFNMAP", "EINVAL", "kvm-faults", "late"}},
+    {.name = "matrix-json", .arguments = {"matrix", "--platform=amd-npt", "--json"},
+     .out = {SAYS("buffer", "RAM WC"), SAYS("summary", "amd-npt")}},
+    {.name = "matrix-html", .arguments = {"matrix", "--platform=intel-ept", "--html=/dev/stdout"},
+     .out = {"<!DOCTYPE html>", "</html>"}},
+    {.name = "matrix-measure", .needs = KVM, .arguments = {"matrix", "--measure", "--guest", CASE_GUEST},
+     .out = {"anonymous", "memfd", "cells predicted", " 0 unexplained)"}},
+    {.name = "matrix-measure-blind", .needs = HARDWARE,
+     .arguments = {"matrix", "--measure", "--guest", CASE_GUEST, "--observe-s2=off"},
+     .out = {"not observed: leaf: --observe-s2=off", " 0 unexplained)"}},
+    {.name = "matrix-unknown-platform", .status = 2, .arguments = {"matrix", "--platform=vax"},
+     .err = {"--platform \"vax\"", "arm64-fwb", "amd-npt"}},
+    {.name = "matrix-without-guest", .status = 2, .arguments = {"matrix", "--measure"},
+     .err = {"--measure needs --guest"}},
+
     /* The command line. */
     {.name = "no-guest", .status = 2, .arguments = {"run"}, .err = {"--guest FILE"}},
     {.name = "guest-missing", .needs = KVM, .status = 2,
@@ -165,7 +178,7 @@ const struct e2e_case e2e_cases[] = {
     {.name = "too-many-cpus", .status = 2, .arguments = {"run", "--guest=x", "--cpus=17"},
      .err = {"--cpus \"17\"", "from 1 to 16"}},
     {.name = "unknown-option", .status = 2, .arguments = {"run", "--colour"}, .err = {"--colour"}},
-    {.name = "unknown-command", .status = 2, .arguments = {"walk"}, .err = {"\"walk\"", "run or probe"}},
+    {.name = "unknown-command", .status = 2, .arguments = {"walk"}, .err = {"\"walk\"", "run, probe or matrix"}},
     {.name = "no-kvm", .needs = NEEDS_NO_KVM, .scenario = "scenario=hello", .status = 2,
      .arguments = {"--gpu=none"}, .err = {"/dev/kvm"}},
     {.name = "help", .arguments = {"--help"}, .out = {"usage: s2vmm run", "Exit status"}},

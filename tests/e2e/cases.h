@@ -8,6 +8,7 @@
 
 #define CASE_TEXTS_MAX     10
 #define CASE_ARGUMENTS_MAX 8
+#define CASE_GUEST         "<guest>" /* an argument: the path of the tiny guest */
 
 /* What an environment may have. */
 enum case_need {
@@ -28,6 +29,15 @@ enum case_need {
     NEEDS_SHADOW = 1 << 10, /* shadow paging: the guest's PAT does not count */
     NEEDS_NO_KVM = 1 << 11, /* no /dev/kvm */
     NEEDS_VIRGL = 1 << 12,  /* an EGL for virgl, surfaceless; no dma-bufs */
+    NEEDS_X86 = 1 << 13,
+    NEEDS_ARM64 = 1 << 14,
+    NEEDS_FWB = 1 << 15,    /* arm64 with FEAT_S2FWB */
+    NEEDS_NO_FWB = 1 << 16, /* arm64 without */
+    NEEDS_STRICT = 1 << 17, /* arm64, Linux 6.17 and newer, no FWB and DIC: KVM refuses
+                                memslots over cacheable VM_PFNMAP mappings */
+    NEEDS_GICV2 = 1 << 18,  /* arm64, an interrupt controller of version 2 only */
+    NEEDS_LINUX = 1 << 19, /* arm64 with /dev/kvm, and Linux for a guest in /run/lab/linux
+                               (tests/lab/lab --linux-guest) */
 };
 
 /* A case with one of these has a Vulkan driver loaded. */
@@ -44,7 +54,16 @@ struct e2e_case {
     const char *err[CASE_TEXTS_MAX];           /* ... or on stderr */
 };
 
+/* A JSON member as s2vmm writes it. */
+#define SAYS(key, value) "\"" key "\":\"" value "\""
+#define SAYS_YES(key)    "\"" key "\":true"
+#define SAYS_NULL(key)   "\"" key "\":null"
+#define SAW_EACH_OTHER   SAYS_YES("guest_saw_host_write"), SAYS_YES("host_saw_guest_write")
+
+/* cases.c: those that any architecture can run, and x86's; cases_arm64.c: those of arm64. */
 extern const struct e2e_case e2e_cases[];
 extern const unsigned e2e_case_count;
+extern const struct e2e_case e2e_cases_arm64[];
+extern const unsigned e2e_case_arm64_count;
 
 #endif

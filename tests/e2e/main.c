@@ -23,8 +23,17 @@ static const struct {
     {"gbm", NEEDS_GBM},       {"hardware", NEEDS_HARDWARE}, {"npt", NEEDS_NPT},
     {"s2", NEEDS_S2},         {"lie", NEEDS_LIE},           {"opaque", NEEDS_OPAQUE},
     {"no-gbm", NEEDS_NO_GBM}, {"shadow", NEEDS_SHADOW},     {"virgl", NEEDS_VIRGL},
-    {"virgl", NEEDS_VIRGL},   {"no-kvm", NEEDS_NO_KVM},
+    {"x86", NEEDS_X86},       {"no-kvm", NEEDS_NO_KVM},     {"arm64", NEEDS_ARM64},
+    {"fwb", NEEDS_FWB},       {"nofwb", NEEDS_NO_FWB},      {"strict", NEEDS_STRICT},
+    {"gicv2", NEEDS_GICV2},   {"linux", NEEDS_LINUX},
 };
+
+/* Both tables, one after the other. */
+static const struct e2e_case *case_at(unsigned index)
+{
+    return index < e2e_case_count ? &e2e_cases[index]
+                                  : &e2e_cases_arm64[index - e2e_case_count];
+}
 
 /* What the environment has; an unknown word is a mistake of the caller. */
 static unsigned read_environment(void)
@@ -66,7 +75,7 @@ static void check_texts(const struct e2e_case *test, const char *const *texts,
 
 START_TEST(case_holds)
 {
-    const struct e2e_case *test = &e2e_cases[_i];
+    const struct e2e_case *test = case_at((unsigned)_i);
     static struct run_result result;
     const char *arguments[RUN_ARGUMENTS_MAX] = {0};
     unsigned count = 0;
@@ -80,7 +89,9 @@ START_TEST(case_holds)
         arguments[count++] = test->scenario;
     }
     for (unsigned i = 0; i < CASE_ARGUMENTS_MAX && test->arguments[i]; i++)
-        arguments[count++] = test->arguments[i];
+        arguments[count++] = strcmp(test->arguments[i], CASE_GUEST) == 0
+                                 ? run_guest_path()
+                                 : test->arguments[i];
 
     /* Venus' shared memory needs no Vulkan driver, and to load one takes seconds in a lab. */
     const char *environment = test->environment;
@@ -108,9 +119,10 @@ static void note_that_it_runs(const char *name)
 
 int main(int argc, char **argv)
 {
+    const unsigned count = e2e_case_count + e2e_case_arm64_count;
     if (argc > 1 && strcmp(argv[1], "--list") == 0) {
-        for (unsigned i = 0; i < e2e_case_count; i++)
-            puts(e2e_cases[i].name);
+        for (unsigned i = 0; i < count; i++)
+            puts(case_at(i)->name);
         return EXIT_SUCCESS;
     }
     unsigned has = read_environment();
@@ -118,10 +130,11 @@ int main(int argc, char **argv)
     Suite *suite = suite_create("end to end");
     TCase *test_case = tcase_create("cases");
     tcase_set_timeout(test_case, 120);
-    for (unsigned i = 0; i < e2e_case_count; i++) {
-        if ((only && strcmp(only, e2e_cases[i].name) != 0) || (e2e_cases[i].needs & ~has))
+    for (unsigned i = 0; i < count; i++) {
+        const struct e2e_case *test = case_at(i);
+        if ((only && strcmp(only, test->name) != 0) || (test->needs & ~has))
             continue;
-        note_that_it_runs(e2e_cases[i].name);
+        note_that_it_runs(test->name);
         tcase_add_loop_test(test_case, case_holds, (int)i, (int)i + 1);
     }
     suite_add_tcase(suite, test_case);
