@@ -66,15 +66,15 @@ static const struct memattr_expected_leaf leaves[VARIANT_COUNT][MEMATTR_PAGE_COU
     },
     [NPT] = {
         [MEMATTR_PAGE_RAM]  = {.leaf = {.type = MEMATTR_WB, .ignores_s1 = false}, .basis = MEMATTR_MEASURED,
-            .source = "tests/e2e: s2-of-wb-blob, s2-of-wc-blob (6.12, 7.2); svm has no get_mt_mask: PWT=PCD=PAT=0"},
-        [MEMATTR_PAGE_MMIO] = {.leaf = {.type = MEMATTR_WB, .ignores_s1 = false}, .basis = MEMATTR_READ,
-            .source = "svm has no get_mt_mask: PWT=PCD=PAT=0; measured with QEMU TCG, ivshmem BAR, kernels 6.1 to 7.2"},
+            .source = "s2vmm matrix --measure: 6.1, 6.12, 7.2 (tests/check); svm has no get_mt_mask: PWT=PCD=PAT=0"},
+        [MEMATTR_PAGE_MMIO] = {.leaf = {.type = MEMATTR_WB, .ignores_s1 = false}, .basis = MEMATTR_MEASURED,
+            .source = "s2vmm matrix --measure, BAR resource: 6.1, 6.12, 7.2 (tests/check); svm has no get_mt_mask: PWT=PCD=PAT=0"},
     },
     [SHADOW] = {
-        [MEMATTR_PAGE_RAM]  = {.leaf = {.type = MEMATTR_WB, .ignores_s1 = true}, .basis = MEMATTR_READ,
-            .source = "x86.c (7.3:7138): no get_mt_mask without TDP, no PAT bits; seen in the lab (amd-shadow), kernels 6.12, 7.2"},
-        [MEMATTR_PAGE_MMIO] = {.leaf = {.type = MEMATTR_WB, .ignores_s1 = true}, .basis = MEMATTR_READ,
-            .source = "x86.c (7.3:7138), vmx.c (7.3:8766): no get_mt_mask without TDP, the shadow entry has no PAT bits"},
+        [MEMATTR_PAGE_RAM]  = {.leaf = {.type = MEMATTR_WB, .ignores_s1 = true}, .basis = MEMATTR_MEASURED,
+            .source = "s2vmm matrix --measure: amd-shadow, 7.2 (tests/check); x86.c (7.3:7138): no get_mt_mask without TDP, no PAT bits"},
+        [MEMATTR_PAGE_MMIO] = {.leaf = {.type = MEMATTR_WB, .ignores_s1 = true}, .basis = MEMATTR_MEASURED,
+            .source = "s2vmm matrix --measure, BAR resource: amd-shadow, 7.2 (tests/check); x86.c (7.3:7138), vmx.c (7.3:8766): no get_mt_mask without TDP, the shadow entry has no PAT bits"},
     },
 };
 

@@ -109,3 +109,11 @@ bool s2_observer_host_type(struct s2_observer *observer, const void *host, uint6
     look(observer);
     return observer->ops && observer->ops->host_type(observer, host, hpa, type);
 }
+
+bool s2_observer_same_page(struct s2_observer *observer, const void *host, uint64_t hpa,
+                           bool *same)
+{
+    look(observer);
+    return observer->ops && observer->ops->same_page &&
+           observer->ops->same_page(observer, host, hpa, same);
+}

@@ -103,6 +103,11 @@ void s2_observer_forget(struct s2_observer *observer, struct gpa_range range);
 bool s2_observer_host_type(struct s2_observer *observer, const void *host, uint64_t hpa,
                            enum memattr_type *type);
 
+/* Whether our mapping of a page at `host` has the page at this host physical address behind it:
+ * what the guest reaches through an S2 leaf should be what we mapped. arm64. False: not known. */
+bool s2_observer_same_page(struct s2_observer *observer, const void *host, uint64_t hpa,
+                           bool *same);
+
 /* --- for the two implementations --- */
 
 struct s2_observer_ops {
@@ -117,6 +122,8 @@ struct s2_observer_ops {
     void (*forget)(struct s2_observer *observer, struct gpa_range range);
     bool (*host_type)(struct s2_observer *observer, const void *host, uint64_t hpa,
                       enum memattr_type *type);
+    bool (*same_page)(struct s2_observer *observer, const void *host, uint64_t hpa,
+                      bool *same); /* or NULL */
 };
 
 extern const struct s2_observer_ops s2_observer_x86;

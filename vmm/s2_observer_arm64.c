@@ -146,6 +146,18 @@ static bool host_type(struct s2_observer *observer, const void *host, uint64_t h
     return true;
 }
 
+static bool same_page(struct s2_observer *observer, const void *host, uint64_t hpa,
+                      bool *same)
+{
+    const struct page_table *table = &observer->stage1;
+    struct page_leaf found;
+    if (!observer->roots_known ||
+        !page_walk(table, &observer->kcore, (uintptr_t)host, &found))
+        return false;
+    *same = found.physical >> table->page_shift == hpa >> table->page_shift;
+    return true;
+}
+
 const struct s2_observer_ops s2_observer_arm64 = {
     .init = init,
     .finish = finish,
@@ -154,4 +166,5 @@ const struct s2_observer_ops s2_observer_arm64 = {
     .find = find,
     .forget = forget,
     .host_type = host_type,
+    .same_page = same_page,
 };

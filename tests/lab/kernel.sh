@@ -64,8 +64,8 @@ find_image() {
     architecture=$(architecture_of "$1")
     export APT_CONFIG=$cache/apt/$3.conf
     candidate=$(apt-cache depends "$2" | awk '/Depends: linux-image-[0-9]/ { print $2; exit }')
-    case $candidate in linux-image-"$name".*) echo "$candidate" && return ;; esac
-    newest=$(apt-cache pkgnames "linux-image-$name." |
+    case $candidate in linux-image-"$name"[.+]*) echo "$candidate" && return ;; esac
+    newest=$(apt-cache pkgnames "linux-image-$name" | grep -F -e "linux-image-$name." -e "linux-image-$name+" |
         grep -E "^linux-image-[0-9.]+([+-][^-]+)?-$architecture(-unsigned)?\$" | sort -V | tail -n 1)
     if [ -z "$newest" ]; then
         # an unsigned image has no linux-image package, which would ask for the modules as well

@@ -8,7 +8,7 @@
 
 #include <stdbool.h>
 
-#define JSON_READER_PAIRS_MAX 64
+#define JSON_READER_PAIRS_MAX 96
 
 /* Key and value; a nested object's keys are "outer.inner". */
 struct json_reader_pair {

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "devices/exit.h"
 #include "devices/gpu/hostmem.h"
@@ -56,6 +57,27 @@ static void release(void *context)
     (void)context;
 }
 
+/* The guest has used the first pages and the last. A kernel that maps a block where there is
+ * none to map gets the first one right (vmm/placement.h). */
+static void look_at_pages(struct matrix_machine *machine, struct matrix_sight *sight)
+{
+    const struct backing *backing = &machine->target->backing;
+    const uint64_t page_size = (uint64_t)sysconf(_SC_PAGESIZE);
+    const uint64_t offsets[] = {0, page_size, backing->size - page_size};
+    sight->pages_are_right = true;
+    for (size_t i = 0; i < ARRAY_SIZE(offsets); i++) {
+        struct s2_leaf leaf;
+        bool same;
+        gpa_t address = gpa(machine->mapping.address.value + offsets[i]);
+        if (!s2_observer_find(&machine->observer, address, &leaf) ||
+            !s2_observer_same_page(&machine->observer, backing->host + offsets[i],
+                                   leaf.hpa, &same))
+            return;
+        sight->pages_are_right = sight->pages_are_right && same;
+    }
+    sight->pages_known = true;
+}
+
 static void observed(void *context, uint32_t resource_id,
                      const struct guest_observation *observation)
 {
@@ -69,9 +91,11 @@ static void observed(void *context, uint32_t resource_id,
         sight.reason = observer->reason[0] ? observer->reason
                                            : "no leaf was seen for the first page";
     }
-    if (sight.leaf_known)
+    if (sight.leaf_known) {
+        look_at_pages(machine, &sight);
         sight.host_known = s2_observer_host_type(observer, machine->target->backing.host,
                                                  sight.leaf.hpa, &sight.host);
+    }
     machine->config->seen(machine->config->context, &sight);
 }
 

@@ -22,6 +22,8 @@ struct matrix_sight {
     struct guest_observation guest;
     bool leaf_known;
     struct s2_leaf leaf;
+    bool pages_known;
+    bool pages_are_right; /* the guest reaches the pages of the target, and no others */
     bool host_known;
     enum memattr_type host;
     const char *reason; /* why the leaf is not known */

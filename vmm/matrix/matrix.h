@@ -34,12 +34,14 @@ enum matrix_strategy {
 
 /* What is predicted and observed. */
 enum matrix_quantity {
-    MATRIX_SLOT,      /* KVM_SET_USER_MEMORY_REGION: "accepted", "EINVAL" */
-    MATRIX_ACCESS,    /* the guest's reads and writes: "works", "EFAULT" of KVM_RUN */
-    MATRIX_LEAF,      /* the S2 leaf: its type; "forced": it leaves S1 without effect */
-    MATRIX_HOST,      /* the host attribute */
-    MATRIX_PAR,       /* arm64: PAR_EL1 of AT S1E1R, which knows S1 only */
-    MATRIX_EXCHANGE,  /* who sees the other's writes: "both", ... */
+    MATRIX_SLOT,     /* KVM_SET_USER_MEMORY_REGION: "accepted", "EINVAL" */
+    MATRIX_ACCESS,   /* the guest's reads and writes: "works", "EFAULT" of KVM_RUN */
+    MATRIX_LEAF,     /* the S2 leaf: its type; "forced": it leaves S1 without effect */
+    MATRIX_PAGES,    /* arm64: what is behind the leaves of the target's first, second and
+                         last page: "the buffer's", "somebody else's" */
+    MATRIX_HOST,     /* the host attribute */
+    MATRIX_PAR,      /* arm64: PAR_EL1 of AT S1E1R, which knows S1 only */
+    MATRIX_EXCHANGE, /* who sees the other's writes: "both", ... */
     MATRIX_UNALIGNED, /* a read that is not aligned: "works", "faults", "EFAULT" */
     MATRIX_QUANTITY_COUNT
 };

@@ -52,6 +52,11 @@ static void observe_leaf(struct matrix_cell *cell, const struct matrix_sight *si
         matrix_leaf_word(sight->leaf.attributes, word);
         matrix_observed(cell, MATRIX_LEAF, word);
     }
+    if (sight->pages_known)
+        matrix_observed(cell, MATRIX_PAGES,
+                        sight->pages_are_right ? "the buffer's" : "somebody else's");
+    else if (sight->leaf_known)
+        cell->items[MATRIX_PAGES].missing = "the host's own page table cannot be read";
     if (sight->host_known)
         matrix_observed(cell, MATRIX_HOST, memattr_type_name(sight->host));
     else if (sight->leaf_known)
@@ -84,6 +89,7 @@ static void seen(void *context, const struct matrix_sight *sight)
         /* The observer goes with the VM, and its text with it: the row keeps it. */
         snprintf(row->leaf_missing, sizeof row->leaf_missing, "%s", sight->reason);
         cell->items[MATRIX_LEAF].missing = row->leaf_missing;
+        cell->items[MATRIX_PAGES].missing = row->leaf_missing;
         cell->items[MATRIX_HOST].missing = row->leaf_missing;
     }
 }

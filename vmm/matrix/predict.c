@@ -70,6 +70,8 @@ void matrix_predict(const struct matrix *matrix, struct matrix_row *row)
         if (access_fails(matrix, row))
             continue;
         say(cell, MATRIX_LEAF, leaf);
+        if (is_arm64(matrix))
+            say(cell, MATRIX_PAGES, "the buffer's");
         say(cell, MATRIX_HOST, memattr_type_name(row->buffer.host));
         if (is_arm64(matrix))
             say(cell, MATRIX_PAR, memattr_type_name(cell->s1));

@@ -10,6 +10,8 @@
 
 #include "vmm/touch.h"
 
+#define SCATTER_SIZE (4 * TARGET_SIZE)
+
 bool target_open_file(const char *path, int *fd, struct error *error)
 {
     *fd = open(path, O_RDWR | O_CLOEXEC);
@@ -26,6 +28,25 @@ void target_keep(struct target *target, int fd)
         }
     }
     BUG_ON(true);
+}
+
+/* Memory of a kernel that has just booted is in one piece, and a wrong page of it could be the
+ * right one by chance. So every second page of an area is given back, and the others are held:
+ * what is allocated next gets those single pages first (mm/page_alloc.c, __rmqueue_smallest).
+ * If it cannot be had, the buffer is as it is. */
+static void *scatter_memory(void)
+{
+    const size_t page_size = (size_t)sysconf(_SC_PAGESIZE);
+    uint8_t *area = mmap(NULL, SCATTER_SIZE, PROT_READ | PROT_WRITE,
+                         MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (area == MAP_FAILED)
+        return NULL;
+    madvise(area, SCATTER_SIZE, MADV_NOHUGEPAGE);
+    for (size_t offset = 0; offset < SCATTER_SIZE; offset += page_size)
+        *(volatile uint8_t *)(area + offset) = 1;
+    for (size_t offset = 0; offset < SCATTER_SIZE; offset += 2 * page_size)
+        madvise(area + offset, page_size, MADV_DONTNEED);
+    return area;
 }
 
 static void *map_again(const struct target *target)
@@ -112,7 +133,8 @@ bool target_open(struct target *target, const struct exporter *exporter,
                  enum memattr_model model, struct error *error)
 {
     *target =
-        (struct target){.backing = {.kind = BACKING_SHM, .fd = -1, .size = TARGET_SIZE}};
+        (struct target){.backing = {.kind = BACKING_SHM, .fd = -1, .size = TARGET_SIZE},
+                        .scatter = scatter_memory()};
     if (!exporter->open(target, exporter->argument, error)) {
         target_close(target);
         return false;
@@ -145,6 +167,8 @@ void target_close(struct target *target)
 {
     if (target->backing.host)
         munmap(target->backing.host, target->backing.size);
+    if (target->scatter)
+        munmap(target->scatter, SCATTER_SIZE);
     if (target->backing.fd > 0)
         close(target->backing.fd);
     for (size_t i = 0; i < ARRAY_SIZE(target->helpers); i++) {

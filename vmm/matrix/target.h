@@ -24,8 +24,10 @@ struct target {
     struct memattr_buffer buffer; /* what the attribute model is asked about */
     char vma_flags[80];           /* "rd wr mr mw me pf dd" */
     bool clean_is_readonly;       /* see target_examine() */
-    int helpers[4];               /* more descriptors that keep it alive; 0: none */
-    char enabled[320];            /* the file that disables the PCI device again, or "" */
+    void *
+        scatter; /* pages that are held so that the memory has neighbours of others; or NULL */
+    int helpers[4];    /* more descriptors that keep it alive; 0: none */
+    char enabled[320]; /* the file that disables the PCI device again, or "" */
 };
 
 /* How the host maps it, by the name of the kernel's function. */
