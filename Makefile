@@ -150,12 +150,12 @@ demo:
 
 .PHONY: check
 check:
-	$(Q)tests/setup build test lab
+	$(Q)tests/setup build cross test lab
 	+$(Q)tests/check unit native lab
 
-.PHONY: check-unit check-native check-lab
-check-unit check-native check-lab: check-%:
-	$(Q)tests/setup build test $(filter lab,$*)
+.PHONY: check-unit check-native check-lab check-lab-x86 check-lab-arm64
+check-unit check-native check-lab check-lab-x86 check-lab-arm64: check-%:
+	$(Q)tests/setup build cross test $(if $(findstring lab,$*),lab)
 	+$(Q)tests/check $*
 
 .PHONY: bench
@@ -172,9 +172,14 @@ tests: all $(UNIT) $(E2E) $(ORACLE)
 C_FILES := $(shell find vmm virtio devices firmware guest tests -name '*.[ch]' 2>/dev/null)
 SHELL_FILES = $(shell grep -rlE '^\#!/bin/(ba)?sh' tests .ci 2>/dev/null) $(wildcard tests/lab/*.sh)
 
+# The other architecture is linted as well.
+OTHER_ARCH := $(if $(filter x86_64,$(HOST_MACHINE)),arm64,x86)
+OTHER_MACHINE := $(if $(filter x86_64,$(HOST_MACHINE)),aarch64,x86_64)
+OTHER_FLAGS := --target=$(OTHER_MACHINE)-linux-gnu --sysroot=$(CURDIR)/build/sysroot-$(OTHER_MACHINE)
+
 .PHONY: lint
 lint:
-	$(Q)tests/setup build test lint
+	$(Q)tests/setup build cross test lab-arm64 lint
 	$(Q)clang-format --dry-run -Werror $(C_FILES)
 	$(Q)tests/lint-includes
 	$(Q)tests/lint-spdx
@@ -183,8 +188,10 @@ lint:
 	$(Q)cppcheck --quiet --error-exitcode=1 --inline-suppr --std=c11 -I. \
 		--enable=warning,performance,portability --suppress=missingIncludeSystem \
 		--suppress=unknownMacro --suppress=comparePointers:guest/* vmm virtio devices firmware guest
-	+$(Q)$(MAKE) --no-print-directory -j2 CC=clang tests
+	+$(Q)$(MAKE) --no-print-directory -s -j2 say= CC=clang tests
 	$(Q)tests/lint-tidy $(LIB_SOURCES) vmm/main.c
+	+$(Q)$(MAKE) --no-print-directory -s -j2 say= ARCH=$(OTHER_ARCH) CC=clang tests
+	$(Q)TIDY_FLAGS='$(OTHER_FLAGS)' tests/lint-tidy $(wildcard vmm/arch/$(OTHER_ARCH)/*.c firmware/$(OTHER_ARCH)/*.c)
 	+$(Q)$(MAKE) --no-print-directory $(BUILD)/print-memattr
 	$(Q)$(BUILD)/print-memattr --check docs/memory-attributes.md
 	@echo 'lint: clean'
@@ -221,7 +228,7 @@ clean:
 help:
 	@echo 'make               build the VMM and the tiny guest (build/$(ARCH)/)'
 	@echo 'make demo          the main job, in the lab; NATIVE=1: on this machine'
-	@echo 'make check         all tests; check-unit, check-native, check-lab: a part of them'
+	@echo 'make check         all tests; check-unit, -native, -lab, -lab-x86, -lab-arm64: a part of them'
 	@echo 'make bench         measure; text and JSON'
 	@echo 'make lint          format, includes, SPDX, shellcheck, cppcheck, clang, clang-tidy'
 	@echo 'make format        run clang-format'
@@ -230,7 +237,7 @@ help:
 	@echo 'make install       to $$(DESTDIR)$$(PREFIX), default /usr/local'
 	@echo 'make clean         remove build/ (the lab cache stays: tests/lab/lab --list)'
 	@echo
-	@echo 'variables: CC=clang, SAN=1 (ASan, UBSan), COVERAGE=1, WERROR=0, V=1'
+	@echo 'variables: ARCH=arm64 or x86 (cross build, demo), CC=clang, SAN=1 (ASan, UBSan), COVERAGE=1, WERROR=0, V=1'
 
 # --- the model as a library --------------------------------------------------------------
 # The attribute model for other VMMs: no system call, no library, C17 freestanding, both
