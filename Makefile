@@ -255,8 +255,14 @@ $(MODEL): $(MODEL_SOURCES:%.c=$(BUILD)/%.lib.o)
 	$(call say,AR,$@)
 	$(Q)rm -f $@ && $(AR) rcs $@ $^
 
-.PHONY: lib
+MODEL_TESTS := $(BUILD)/model-tests
+$(MODEL_TESTS): $(BUILD)/tests/model/main.o $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/unit/test_memattr*.c)) $(MODEL)
+	$(call say,LINK,$@)
+	$(Q)$(COMPILE) $(LDFLAGS) -o $@ $^ $(CHECK_LIBS)
+
+.PHONY: lib model-tests
 lib: $(MODEL)
+model-tests: $(MODEL_TESTS)
 
 .PHONY: install-lib
 install-lib: lib
