@@ -80,6 +80,7 @@ static void write_json(const struct recorder *recorder, FILE *out,
                 seen ? memattr_map_info_name(resource->decision.map_info) : NULL);
     json_boolean(&json, "forced", resource->decision.forced);
     json_boolean(&json, "late_mapping", resource->mapping.placement.late);
+    json_boolean(&json, "avoids_blocks", resource->mapping.placement.avoid_blocks);
     json_string(&json, "guest_s1", seen ? memattr_type_name(seen->s1) : NULL);
     json_string(&json, "effective",
                 record->judged ? memattr_type_name(record->judgement.guest.type) : NULL);

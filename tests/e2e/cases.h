@@ -38,10 +38,13 @@ enum case_need {
     NEEDS_GICV2 = 1 << 18,  /* arm64, an interrupt controller of version 2 only */
     NEEDS_LINUX = 1 << 19, /* arm64 with /dev/kvm, and Linux for a guest in /run/lab/linux
                                (tests/lab/lab --linux-guest) */
+    NEEDS_HAZARD =
+        1 << 20, /* arm64 with /dev/kvm, venus and udmabuf, and a kernel that maps
+                               blocks where there are none (docs/memory-attributes.md) */
 };
 
 /* A case with one of these has a Vulkan driver loaded. */
-#define NEEDS_VULKAN (NEEDS_DMABUF | NEEDS_LIE | NEEDS_OPAQUE)
+#define NEEDS_VULKAN (NEEDS_DMABUF | NEEDS_LIE | NEEDS_OPAQUE | NEEDS_HAZARD)
 
 struct e2e_case {
     const char *name;

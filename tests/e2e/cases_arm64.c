@@ -48,6 +48,11 @@ const struct e2e_case e2e_cases_arm64[] = {
      .arguments = {"--json"},
      .out = {SAYS("exporter", "udmabuf"), SAYS_YES("late_mapping"), SAYS("verdict", "match"), SAW_EACH_OTHER}},
 
+    /* Scattered pages, and room for whole blocks: the host address does not agree with the guest's. */
+    {.name = "arm64-avoids-blocks", .needs = NEEDS_HAZARD, .scenario = "scenario=blob-venus size=4M map-info=cached",
+     .arguments = {"--json"},
+     .out = {SAYS("exporter", "udmabuf"), SAYS_YES("avoids_blocks"), SAYS("verdict", "match"), SAW_EACH_OTHER}},
+
     /* An instruction that the CPU does not describe to KVM. */
     {.name = "arm64-hole-pair", .needs = ARM64 | NEEDS_VENUS, .scenario = "scenario=hole-pair expect=faults",
      .err = {"does not describe", "answered with an external abort"}},

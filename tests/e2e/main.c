@@ -25,7 +25,7 @@ static const struct {
     {"no-gbm", NEEDS_NO_GBM}, {"shadow", NEEDS_SHADOW},     {"virgl", NEEDS_VIRGL},
     {"x86", NEEDS_X86},       {"no-kvm", NEEDS_NO_KVM},     {"arm64", NEEDS_ARM64},
     {"fwb", NEEDS_FWB},       {"nofwb", NEEDS_NO_FWB},      {"strict", NEEDS_STRICT},
-    {"gicv2", NEEDS_GICV2},   {"linux", NEEDS_LINUX},
+    {"gicv2", NEEDS_GICV2},   {"linux", NEEDS_LINUX},       {"hazard", NEEDS_HAZARD},
 };
 
 /* Both tables, one after the other. */

@@ -142,7 +142,7 @@ START_TEST(a_match)
         {"s2_from", "expected"},
         {"map_info", "WC"},
         {"forced", "false"},
-        {"late_mapping", "false"},
+        {"late_mapping", "false"}, {"avoids_blocks", "false"},
         {"guest_s1", "WC"},
         {"effective", "WC"},
         {"verdict", "match"},
