@@ -119,10 +119,10 @@ $(BUILD)/%.o: %.c Makefile | $(SYSROOT)
 	@mkdir -p $(@D)
 	$(Q)$(COMPILE) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
 
-$(BUILD)/%.guest.o: %.c Makefile
+$(BUILD)/%.guest.o: %.c Makefile | $(SYSROOT)
 	$(call say,CC,$< (guest))
 	@mkdir -p $(@D)
-	$(Q)$(COMPILE) -I. $(GUEST_CFLAGS) -MMD -MP -c -o $@ $<
+	$(Q)$(COMPILE) $(CROSS) -I. $(GUEST_CFLAGS) -MMD -MP -c -o $@ $<
 
 $(BUILD)/%.guest.o: %.S Makefile | $(SYSROOT)
 	$(call say,AS,$< (guest))
