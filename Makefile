@@ -226,7 +226,7 @@ clean:
 
 .PHONY: help
 help:
-	@echo 'make               build the VMM and the tiny guest (build/$(ARCH)/)'
+	@echo 'make               build the VMM and the tiny guest ($(BUILD)/)'
 	@echo 'make demo          the main job, in the lab; NATIVE=1: on this machine'
 	@echo 'make check         all tests; check-unit, -native, -lab, -lab-x86, -lab-arm64: a part of them'
 	@echo 'make bench         measure; text and JSON'

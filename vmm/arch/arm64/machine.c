@@ -36,8 +36,8 @@ const char *const arch_kvm_advice =
  * kvm_handle_guest_abort(); virt/kvm/kvm_main.c, hva_to_pfn_remapped(). */
 const char *const arch_fault_causes =
     "not accessible; or device memory mapped cacheable, without FWB and DIC; or written "
-    "by the "
-    "guest while the exporter's pages are read-only; or unaligned in Device memory";
+    "by the guest while the exporter's pages are read-only; or unaligned in Device "
+    "memory";
 
 static const struct kvm_requirement requirements[] = {
     {KVM_CAP_ONE_REG, "KVM_CAP_ONE_REG", "set the registers of a vCPU"},
