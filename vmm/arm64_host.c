@@ -126,8 +126,10 @@ static void judge_rules(const struct arm64_host *host, struct platform *platform
 
 /* get_vma_page_shift() takes a VM_PFNMAP mapping for physically contiguous, and may map 2 MiB
  * from the first page on: other pages than the buffer's. 71cc2c67fb8f ("KVM: arm64: Use stage-1
- * leaf size for VM_PFNMAP") ended that; it is in 6.12.113, 7.2.11 and 7.3. To see it, a guest
- * would have to reach memory that is not its own: so by version. */
+ * leaf size for VM_PFNMAP") ended that; it is in 6.12.113, 7.2.11 and 7.3.4 (that 7.3.0 has it is
+ * inferred from its date). To see it, a guest would have to reach memory that is not its own: so by
+ * version. Debian's 6.1.192 was measured to have it as well, which its release "6.1.0-56" does not
+ * tell: it counts as affected, and costs only the use of blocks. */
 static void judge_block_size(struct version version, struct platform *platform)
 {
     bool fixed = is_in_series(version, 6, 12, 113) || is_in_series(version, 7, 2, 11) ||
@@ -142,7 +144,8 @@ static void judge_block_size(struct version version, struct platform *platform)
 
 /* 28e3918179aa gave drm_gem_shmem_helper a pfn_mkwrite: a mapping that was only read has a
  * read-only PTE, for which hva_to_pfn_remapped() gives KVM_PFN_ERR_RO_FAULT, and KVM_RUN
- * EFAULT. */
+ * EFAULT. Measured by s2vmm matrix: 7.2 and 7.3, not 6.12; that it began with 7.0 is inferred
+ * from the commit's date. */
 static void judge_write_fault(struct version version, struct platform *platform)
 {
     bool affected = is_at_least(version, 7, 0);

@@ -272,7 +272,7 @@ struct memattr_advice memattr_advise(const struct memattr_platform *platform,
 bool memattr_arm64_leaf(enum memattr_model model, unsigned memattr, unsigned sh,
                         struct memattr_leaf *leaf);
 
-/* An attribute byte of MAIR_EL1 or PAR_EL1, allocation hints apart (D24.2.109). False: the byte
+/* An attribute byte of MAIR_EL1 or PAR_EL1, allocation hints apart (D24.2.127). False: the byte
  * is reserved, or of an extension (XS, MTE) that no type here stands for. */
 bool memattr_arm64_of_mair(uint8_t byte, enum memattr_type *type);
 

@@ -3,7 +3,7 @@
  * How arm64 writes a memory type down: MAIR_ELx (and PAR_EL1) for stage 1, MemAttr and SH of
  * the descriptor for stage 2.
  *
- * Sources: Arm ARM (DDI 0487, issue M.a.a), tables D8-96 to D8-102, D24.2.109; the same rules
+ * Sources: Arm ARM (DDI 0487, issue M.a.a), tables D8-96 to D8-102, D24.2.127; the same rules
  * as pseudocode: S2DecodeMemAttrs, AArch64_S2ApplyFWBMemAttrs, MAIRAttr.
  *
  * Freestanding: this file is also compiled into the guest.
@@ -45,7 +45,7 @@ static const struct { bool valid; struct memattr_leaf leaf; } encodings[2][16] =
 #undef TYPE
 #undef RESERVED
 
-/* MAIR_ELx (D24.2.109): Device in the low nibble when the high one is 0, else the outer and the
+/* MAIR_ELx (D24.2.127): Device in the low nibble when the high one is 0, else the outer and the
  * inner cacheability with their allocation hints; a low nibble of 0 is reserved, or XS or MTE. */
 enum cacheability { NONE, NON_CACHEABLE, WRITE_THROUGH, WRITE_BACK };
 static const unsigned char nibbles[16] = {

@@ -145,7 +145,7 @@ START_TEST(shareability_as_in_the_manual)
 }
 END_TEST
 
-/* D24.2.109; the nibbles' cacheability, hints apart. */
+/* D24.2.127; the nibbles' cacheability, hints apart. */
 START_TEST(mair_bytes)
 {
     static const char nibble[] = "-TTTNBBBTTTTBBBB";

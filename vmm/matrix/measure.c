@@ -33,7 +33,7 @@ static const char *exchange_word(const struct guest_observation *guest)
 }
 
 /* PAR_EL1: bit 0 says that there is no translation, bits 63:56 are the attribute (DDI 0487,
- * D24.2.132). */
+ * D24.2.142). */
 static void observe_par(struct matrix_cell *cell, uint64_t par)
 {
     enum memattr_type type;

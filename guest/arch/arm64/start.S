@@ -60,7 +60,7 @@ enable_mmu:
     msr tcr_el1, x2
     adrp x1, level1
     msr ttbr0_el1, x1
-    /* Both tables get into stage 2 now: KVM from 6.16 to at least 7.3 on a Cortex-A57 (erratum
+    /* Both tables get into stage 2 now: KVM of 7.2 and 7.3, not 6.12, on a Cortex-A57 (erratum
      * 834220) repeats for ever a walk that finds one missing there
      * (arch/arm64/kvm/hyp/include/hyp/fault.h, __hpfar_valid). */
     ldr x2, [x1]
