@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* The differences between the kernels that this module is built for: 6.12 to 7.3. */
+#ifndef DMABUF_LAB_COMPAT_H
+#define DMABUF_LAB_COMPAT_H
+
+#include <linux/mm.h>
+#include <linux/module.h>
+#include <linux/version.h>
+
+/* 6.17 removed pfn_t */
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 17, 0)
+#include <linux/pfn_t.h>
+#endif
+
+static inline vm_fault_t insert_special_mixed(struct vm_area_struct *vma,
+					      unsigned long address, unsigned long pfn)
+{
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 17, 0)
+	return vmf_insert_mixed(vma, address, __pfn_to_pfn_t(pfn, PFN_DEV));
+#else
+	return vmf_insert_mixed(vma, address, pfn);
+#endif
+}
+
+/* a string since 6.13 */
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 13, 0)
+#define IMPORT_DMA_BUF MODULE_IMPORT_NS(DMA_BUF)
+#else
+#define IMPORT_DMA_BUF MODULE_IMPORT_NS("DMA_BUF")
+#endif
+
+#endif

@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: MIT */
+/* dmabuf-info under use: many threads ask while descriptors close, other mappings come and go,
+ * and the module is unloaded and loaded again. */
+#ifndef TESTS_MODULES_STRESS_H
+#define TESTS_MODULES_STRESS_H
+
+struct checks;
+
+/* 10,000 answers to each of 4 threads; the module in the file PATH is loaded, before and
+ * afterwards. */
+void stress_queries(struct checks *checks, const char *path);
+
+/* Loads and unloads it 200 times while threads ask; not loaded, before and afterwards. */
+void stress_reload(struct checks *checks, const char *path);
+
+#endif
