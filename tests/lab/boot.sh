@@ -14,13 +14,14 @@ quoted() {
 
 # write_job COMMAND...: what tests/lab/session sources
 write_job() {
-    local i=0 share variable
+    local i=0 share variable module
     {
         for share in "${shares[@]}"; do
             echo "mount_share share$i $(quoted "${share%:rw}") $(share_mode "$share")"
             i=$((i + 1))
         done
         [ -z "$linux_guest" ] || echo "mount_linux_guest $(quoted "${kernel_image##*/}" "${kernel_initrd##*/}")"
+        for module in $own; do echo "load_own $(quoted "$kernel" "${module//-/_}")"; done
         for variable in "${variables[@]}"; do echo "export $(quoted "$variable")"; done
         echo "shader_cache=$(quoted "/s2vmm/build/lab/shaders-$(digest "$tree_root").tar")"
         echo "set -- $(quoted "$@")"

@@ -138,14 +138,16 @@ show_progress() {
 }
 
 # fetch_debs ITEM SUITE "PRESENT..." PACKAGE...
-# Downloads PACKAGEs and all that they depend on, less what is only needed by PRESENT, which apt takes for installed.
+# Downloads PACKAGEs and all that they depend on, less what is only needed by PRESENT, which apt takes for installed (as
+# PACKAGE=VERSION, where a version is asked for).
 # Sets debs_dir, and debs to the names of the files in it.
 fetch_debs() {
     local item=$1 suite=$2 present=$3 work=$cache/apt/$1.work package total begin=$SECONDS shown=$SECONDS try on_tick
     shift 3
     for package in $present; do
-        printf 'Package: %s\nStatus: install ok installed\nVersion: 1:9999\nArchitecture: %s\nMaintainer: -\nDescription: -\n\n' \
-            "$package" "$(architecture_of "$suite")"
+        case $package in *=*) ;; *) package+==1:9999 ;; esac
+        printf 'Package: %s\nStatus: install ok installed\nVersion: %s\nArchitecture: %s\nMaintainer: -\nDescription: -\n\n' \
+            "${package%%=*}" "${package#*=}" "$(architecture_of "$suite")"
     done >"$work/status"
     debs_dir=$work/archives
     for try in 1 2; do
