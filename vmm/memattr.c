@@ -19,6 +19,25 @@
                    "cannot call: use a buffer of a device that snoops the CPU caches"
 #define MAY_CHANGE "the exporter may move this buffer or change its attribute while it is mapped, and the guest keeps the one " \
                    "map_info that it was given: pin it, or allocate it where it stays"
+#define NO_PAGE    "the mapping is VM_MIXEDMAP by entries without a struct page, of which KVM takes none (hva_to_pfn): KVM_RUN would " \
+                   "end with EFAULT at the first access: use an exporter that maps VM_PFNMAP, or struct pages"
+#define PLACEMENT_UNKNOWN "the attribute depends on where the exporter has put this buffer, in system memory or in the device's, and no " \
+                          "source says where: use a kernel that answers DMA_BUF_IOCTL_INFO (module dmabuf-info), or an exporter with a " \
+                          "fixed placement"
+#define GUEST_PAT "Intel EPT ignores the guest's PAT (IPAT): the guest would use WB whatever map_info says, and the host does " \
+                  "not: lift that (s2vmm: --honor-guest-pat=auto or on), on a kernel with KVM_X86_QUIRK_IGNORE_GUEST_PAT (6.16, " \
+                  "6.12.78) and a CPU with self-snoop"
+#define GUEST_MTRR "the guest's MTRRs are not WB over the window, so that Linux turns CACHED into UC- (pat_x_mtrr_type), and " \
+                   "the host uses WB: make the guest's firmware leave the window WB"
+
+/* get_user_pages() refuses a special entry, and follow_pfnmap_start() is only asked where the
+ * mapping is VM_PFNMAP or VM_IO. No leaf is installed; one that could be is given. */
+static const struct memattr_expected_leaf no_page = {
+    .leaf = {.type = MEMATTR_WB, .shareability = MEMATTR_INNER_SHAREABLE},
+    .basis = MEMATTR_READ,
+    .source = "hva_to_pfn (kvm_main.c 6.1:2667, 6.12:2954, 7.3:3044): VM_MIXEDMAP only, special entries",
+    .access = MEMATTR_ACCESS_FAILS,
+};
 // clang-format on
 
 static const struct memattr_family *family_of(enum memattr_model model)
@@ -61,6 +80,8 @@ enum memattr_type memattr_s1_of_linux(const struct memattr_platform *platform,
 const struct memattr_expected_leaf *memattr_expected_leaf(
     const struct memattr_platform *platform, const struct memattr_buffer *buffer)
 {
+    if (buffer->vma == MEMATTR_VMA_MIXED)
+        return &no_page;
     return family_of(platform->model)->leaf(platform, buffer);
 }
 
@@ -112,10 +133,10 @@ struct memattr_judgement memattr_judge(const struct memattr_platform *platform,
 
 /* Tries the cache modes that may be right: one that is makes the advice an acceptance. */
 static bool find_match(const struct memattr_platform *platform,
-                       const struct memattr_buffer *buffer, struct memattr_leaf leaf,
-                       struct memattr_advice *advice)
+                       const struct memattr_buffer *buffer, struct memattr_advice *advice)
 {
     const struct memattr_family *family = family_of(platform->model);
+    struct memattr_leaf leaf = memattr_leaf_of(platform, buffer);
     enum memattr_type host =
         memattr_host_effective(platform->model, buffer->page, buffer->host);
     for (unsigned i = 0; i < MEMATTR_CANDIDATES; i++) {
@@ -133,11 +154,39 @@ static bool find_match(const struct memattr_platform *platform,
         }
     }
     /* No other map_info would do either: the unit tests try them all. */
-    advice->refusal = MEMATTR_REFUSED_NO_MATCH;
-    advice->reason = family->no_match(platform, buffer->page, leaf, host);
     return false;
 }
 
+/* Why there is no match: the one thing that could be different, or nothing that can. */
+static void explain_no_match(const struct memattr_platform *platform,
+                             const struct memattr_buffer *buffer,
+                             struct memattr_advice *advice)
+{
+    struct memattr_platform with_pat = *platform;
+    struct memattr_platform with_mtrr = *platform;
+    struct memattr_advice ignored;
+    with_pat.ignores_guest_pat = false;
+    with_mtrr.guest_mtrr_is_wb = true;
+    if (find_match(&with_mtrr, buffer, &ignored)) {
+        advice->refusal = MEMATTR_REFUSED_GUEST_MTRR;
+        advice->reason = GUEST_MTRR;
+    } else if (find_match(&with_pat, buffer, &ignored)) {
+        advice->refusal = MEMATTR_REFUSED_GUEST_PAT;
+        advice->needs_guest_pat = true;
+        advice->reason = GUEST_PAT;
+    } else {
+        advice->refusal = MEMATTR_REFUSED_NO_MATCH;
+        advice->reason =
+            family_of(platform->model)
+                ->no_match(
+                    platform, buffer->page, memattr_leaf_of(platform, buffer),
+                    memattr_host_effective(platform->model, buffer->page, buffer->host));
+    }
+}
+
+/* The order is that of the ways out: a copy of the buffer (needs SYNC) makes all that follows
+ * irrelevant; without the placement nothing below can be said; following a change leaves what
+ * is below to be decided; a fault of KVM comes before the types. */
 struct memattr_advice memattr_advise(const struct memattr_platform *platform,
                                      const struct memattr_buffer *buffer)
 {
@@ -151,14 +200,20 @@ struct memattr_advice memattr_advise(const struct memattr_platform *platform,
     if (buffer->needs_sync) {
         advice.refusal = MEMATTR_REFUSED_NEEDS_SYNC;
         advice.reason = NEEDS_SYNC;
+    } else if (buffer->placement_is_unknown) {
+        advice.refusal = MEMATTR_REFUSED_PLACEMENT_UNKNOWN;
+        advice.reason = PLACEMENT_UNKNOWN;
     } else if (buffer->may_change) {
         advice.refusal = MEMATTR_REFUSED_MAY_CHANGE;
         advice.reason = MAY_CHANGE;
     } else if (!works) {
         advice.refusal = MEMATTR_REFUSED_BY_KVM;
-        advice.reason = family_of(platform->model)->kvm_faults;
-    } else if (find_match(platform, buffer, expected->leaf, &advice)) {
+        advice.reason =
+            expected == &no_page ? NO_PAGE : family_of(platform->model)->kvm_faults;
+    } else if (find_match(platform, buffer, &advice)) {
         return advice;
+    } else {
+        explain_no_match(platform, buffer, &advice);
     }
     enum memattr_type s1 = memattr_s1_of_linux(platform, MEMATTR_MAP_CACHED);
     advice.judgement = memattr_judge(platform, buffer, expected->leaf, s1);
@@ -254,6 +309,11 @@ const char *memattr_refusal_name(enum memattr_refusal refusal)
         [MEMATTR_REFUSED_MAY_CHANGE] = "may-change",
         [MEMATTR_REFUSED_NO_MATCH] = "no-match",
         [MEMATTR_REFUSED_BY_KVM] = "kvm-faults",
+        [MEMATTR_REFUSED_PLACEMENT_UNKNOWN] = "placement-unknown",
+        [MEMATTR_REFUSED_GUEST_PAT] = "guest-pat-ignored",
+        [MEMATTR_REFUSED_GUEST_MTRR] = "guest-mtrr",
+        [MEMATTR_REFUSED_HOST_UNKNOWN] = "host-unknown",
+        [MEMATTR_REFUSED_CONTRADICTION] = "contradiction",
     };
     return name_of(names, COUNT(names), refusal);
 }
@@ -264,6 +324,7 @@ const char *memattr_vma_name(enum memattr_vma vma)
         [MEMATTR_VMA_PLAIN] = "plain",
         [MEMATTR_VMA_PFNMAP] = "PFNMAP",
         [MEMATTR_VMA_VFIO] = "vfio",
+        [MEMATTR_VMA_MIXED] = "MIXEDMAP",
     };
     return name_of(names, COUNT(names), vma);
 }

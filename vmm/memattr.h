@@ -90,11 +90,14 @@ enum memattr_page {
     MEMATTR_PAGE_COUNT
 };
 
-/* How the host's mapping is made; arm64's KVM looks at it. */
+/* How the host's mapping is made; KVM looks at it. */
 enum memattr_vma {
     MEMATTR_VMA_PLAIN,  /* struct pages: memfd, anonymous memory */
     MEMATTR_VMA_PFNMAP, /* VM_PFNMAP (smaps: "pf"): most dma-bufs, sysfs BARs */
     MEMATTR_VMA_VFIO,   /* VM_PFNMAP and VM_ALLOW_ANY_UNCACHED: vfio-pci */
+    /* VM_MIXEDMAP only, by entries without a struct page (vmf_insert_mixed): KVM can take no
+     * page of it */
+    MEMATTR_VMA_MIXED,
     MEMATTR_VMA_COUNT
 };
 
@@ -133,6 +136,9 @@ struct memattr_buffer {
      * the page table (ttm_bo_vm_fault). */
     bool vma_is_uncacheable;
     bool may_change; /* the exporter may move it or change its attribute while mapped */
+    /* The attribute depends on where the exporter put the buffer, and nobody says where:
+     * `host` is not known. */
+    bool placement_is_unknown;
     bool needs_sync; /* CPU access is only coherent inside DMA_BUF_IOCTL_SYNC */
 };
 
@@ -197,17 +203,28 @@ enum memattr_refusal {
     MEMATTR_REFUSED_MAY_CHANGE, /* one map_info cannot be right for all of its life */
     MEMATTR_REFUSED_NO_MATCH, /* no map_info gives the host attribute on this platform */
     MEMATTR_REFUSED_BY_KVM,   /* KVM_RUN would end with EFAULT */
+    MEMATTR_REFUSED_PLACEMENT_UNKNOWN, /* see struct memattr_buffer */
+    MEMATTR_REFUSED_GUEST_PAT,  /* a match but for EPT's IPAT bit: see needs_guest_pat */
+    MEMATTR_REFUSED_GUEST_MTRR, /* a match if the guest's MTRRs left the window WB */
+    /* The caller's, never of memattr_advise(): */
+    MEMATTR_REFUSED_HOST_UNKNOWN, /* no trusted source knows the host attribute */
+    MEMATTR_REFUSED_CONTRADICTION, /* the exporter says one thing, the page table another */
     MEMATTR_REFUSAL_COUNT
 };
 
 struct memattr_advice {
     enum memattr_refusal refusal;
     enum memattr_map_info map_info; /* valid when accepted */
+    /* Refused as MEMATTR_REFUSED_GUEST_PAT: a platform that does not ignore the guest's PAT
+     * would accept it (KVM_X86_QUIRK_IGNORE_GUEST_PAT can be lifted). */
+    bool needs_guest_pat;
     /* KVM refuses a new memslot over it, but the pages can be mapped into a memslot that is
      * there already (arm64, 6.17, no FWB and DIC). Also said of a buffer that is refused. */
     bool needs_late_mapping;
-    struct memattr_judgement judgement; /* of that map_info; of CACHED when refused */
-    const char *reason;                 /* one line, for people */
+    /* Of that map_info; of CACHED when refused. Without a known placement its host side, and
+     * so the verdict, means nothing. */
+    struct memattr_judgement judgement;
+    const char *reason; /* one line, for people */
 };
 
 /* Every enum that is handed in holds one of its named values; what comes from a guest is
@@ -261,7 +278,9 @@ struct memattr_judgement memattr_judge(const struct memattr_platform *platform,
 /* The decision rule: the map_info that makes guest and host agree, or why there is none.
  * It is the one that names the host's own type, so that a guest is never told CACHED
  * about a page that only its S2 leaf makes uncached; on arm64 WC where only that gives the
- * host's Device type. */
+ * host's Device type. Of several reasons against a mapping the first one is given, in this
+ * order: needs SYNC, placement unknown, may change, KVM faults, the guest's MTRRs, its PAT, no
+ * match. */
 struct memattr_advice memattr_advise(const struct memattr_platform *platform,
                                      const struct memattr_buffer *buffer);
 

@@ -303,7 +303,7 @@ static const struct memattr_expected_slot *expected_slot(
     const struct memattr_platform *platform, const struct memattr_buffer *buffer)
 {
     bool has_check = platform->rules == MEMATTR_RULES_6_17;
-    bool is_pfnmap = buffer->vma != MEMATTR_VMA_PLAIN;
+    bool is_pfnmap = buffer->vma == MEMATTR_VMA_PFNMAP || buffer->vma == MEMATTR_VMA_VFIO;
     return has_check && is_pfnmap && !buffer->vma_is_uncacheable &&
                    !platform->cacheable_pfnmap
                ? &slot_refused

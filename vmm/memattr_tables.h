@@ -39,7 +39,8 @@ struct memattr_family {
     const char *(*no_match)(const struct memattr_platform *platform,
                             enum memattr_page page, struct memattr_leaf leaf,
                             enum memattr_type host);
-    const char *kvm_faults; /* why an access can fail; NULL where none does */
+    const char *
+        kvm_faults; /* why an access can fail, other than for want of a struct page; or NULL */
 };
 
 extern const struct memattr_family memattr_x86;

@@ -234,13 +234,8 @@ static const char *const acceptances[] = {
     [MEMATTR_MAP_WC]       = "with WC the guest's accesses are write-combining, like the host's",
 };
 
-#define REFUSED_IPAT "Intel EPT ignores the guest's PAT (IPAT): the guest would use WB whatever map_info says, and the host does " \
-                     "not: start with --honor-guest-pat=on, on a kernel with KVM_X86_QUIRK_IGNORE_GUEST_PAT (6.16, 6.12.78) " \
-                     "and a CPU with self-snoop"
 #define REFUSED_SHADOW "shadow paging ignores the guest's PAT: KVM's tables give WB for RAM and UC for a BAR whatever map_info " \
                        "says, and the host uses another type: use a host with EPT or NPT"
-#define REFUSED_MTRR "the guest's MTRRs are not WB over the window, so that Linux turns CACHED into UC- (pat_x_mtrr_type), and " \
-                     "the host uses WB: make the guest's firmware leave the window WB"
 #define REFUSED_NO_WORD "the host's mapping is WT or WP, and map_info can only say CACHED, WC or UNCACHED: use another exporter"
 // clang-format on
 
@@ -256,16 +251,11 @@ static const char *no_match(const struct memattr_platform *platform,
                             enum memattr_page page, struct memattr_leaf leaf,
                             enum memattr_type host)
 {
+    (void)platform;
     (void)page;
     (void)leaf;
-    static const char *const deaf_to_s1[VARIANT_COUNT] = {
-        [EPT_IPAT] = REFUSED_IPAT,
-        [SHADOW] = REFUSED_SHADOW,
-    };
-    if (host == MEMATTR_WT || host == MEMATTR_WP)
-        return REFUSED_NO_WORD;
-    const char *reason = deaf_to_s1[variant_of(platform)];
-    return reason ? reason : REFUSED_MTRR;
+    /* EPT's IPAT and the guest's MTRRs have refusals of their own: only shadow paging is left. */
+    return host == MEMATTR_WT || host == MEMATTR_WP ? REFUSED_NO_WORD : REFUSED_SHADOW;
 }
 
 /* --- Look-ups --- */

@@ -27,13 +27,12 @@ static bool is_shmem(int fd)
     return fstatfs(fd, &file_system) == 0 && file_system.f_type == TMPFS_MAGIC;
 }
 
-/* The exporter's name is a line of the kernel in /proc/self/fdinfo. */
-static void read_exporter_name(int fd, char *name, size_t name_size)
+void backing_read_exporter(int fd, char *name, size_t size)
 {
     char path[64];
     char line[128];
     snprintf(path, sizeof path, "/proc/self/fdinfo/%d", fd);
-    snprintf(name, name_size, "unknown");
+    snprintf(name, size, "unknown");
     FILE *file = fopen(path, "re");
     if (!file)
         return;
@@ -43,7 +42,7 @@ static void read_exporter_name(int fd, char *name, size_t name_size)
             continue;
         const char *value = line + sizeof key - 1;
         value += strspn(value, " \t");
-        snprintf(name, name_size, "%.*s", (int)strcspn(value, "\n"), value);
+        snprintf(name, size, "%.*s", (int)strcspn(value, "\n"), value);
         break;
     }
     fclose(file);
@@ -57,7 +56,7 @@ static bool check_dmabuf(struct backing *backing, struct error *error)
             "the renderer says that fd %d is a dma-buf, and it is not one (a %s); "
             "virglrenderer 0.10.4 with Mesa 22.3 does this: use newer ones",
             backing->fd, is_shmem(backing->fd) ? "memfd" : "different file");
-    read_exporter_name(backing->fd, backing->exporter, sizeof backing->exporter);
+    backing_read_exporter(backing->fd, backing->exporter, sizeof backing->exporter);
     return true;
 }
 

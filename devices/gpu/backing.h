@@ -53,6 +53,9 @@ void backing_close(struct backing *backing, const struct renderer *renderer,
 /* "DMABUF", "SHM", "POINTER". */
 const char *backing_kind_name(enum backing_kind kind);
 
+/* The exporter of a dma-buf: exp_name, a line of the kernel in /proc/self/fdinfo; "unknown". */
+void backing_read_exporter(int fd, char *name, size_t size);
+
 /* True if the fd is a dma-buf; the kernel says so, not the renderer. */
 bool backing_is_dmabuf(int fd);
 

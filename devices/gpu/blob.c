@@ -6,7 +6,9 @@
  *               backing_open()       get the memory, check that it is what it is said to be
  *               cache_mode_query()   what is the host attribute, and who says so?
  *               memattr_advise()     which map_info gives a match here, if any?
+ *               shadow_open()        needs SYNC, and the policy says copy: a copy of it
  *               hostmem_map()        the memslot, with the mapping where KVM needs it
+ *               watch_start()        may change, and the policy says follow
  *               -> map_info
  *
  * docs/life-of-a-blob.md walks along it.
@@ -14,6 +16,7 @@
 #include <unistd.h>
 
 #include "devices/gpu/gpu.h"
+#include "devices/gpu/watch.h"
 
 bool blob_create(struct gpu *gpu, const struct renderer_blob *blob, struct error *error)
 {
@@ -52,48 +55,6 @@ bool blob_create(struct gpu *gpu, const struct renderer_blob *blob, struct error
     return true;
 }
 
-/* Chooses the map_info, or refuses. */
-static bool decide(struct gpu *gpu, struct resource *resource, struct error *error)
-{
-    const struct gpu_config *config = &gpu->config;
-    struct blob_decision *decision = &resource->decision;
-    const struct cache_mode_question question = {
-        .platform = &config->platform,
-        .backing = &resource->backing,
-        .renderer = &gpu->renderer,
-        .resource_id = resource->id,
-        .drm_node = config->drm_node,
-        .permissive = config->permissive,
-    };
-    *decision = (struct blob_decision){0};
-    cache_mode_query(&question, &decision->report);
-    const struct cache_mode_report *report = &decision->report;
-    if (report->disagreement)
-        trace_warning(gpu->trace, "gpu", "blob %u (%s): the sources disagree, %s decides",
-                      resource->id, resource->backing.exporter,
-                      report->decided ? cache_mode_source_name(report->decider) : "none");
-
-    if (report->decided)
-        decision->advice = memattr_advise(&config->platform, &report->buffer);
-    if (config->force_map_info != MEMATTR_MAP_NONE) {
-        decision->forced = true;
-        decision->map_info = config->force_map_info;
-        return true;
-    }
-    if (!report->decided)
-        return error_set(
-            error, ERROR_REFUSED,
-            "no trusted source knows the host attribute of this %s buffer "
-            "(exporter %s; renderer: %s); --cache-mode-policy=permissive believes "
-            "the renderer",
-            backing_kind_name(resource->backing.kind), resource->backing.exporter,
-            report->answers[CACHE_MODE_RENDERER].detail);
-    if (decision->advice.refusal != MEMATTR_ACCEPTED)
-        return error_set(error, ERROR_REFUSED, "%s", decision->advice.reason);
-    decision->map_info = decision->advice.map_info;
-    return true;
-}
-
 /* Where KVM needs the mapping to be. */
 static struct hostmem_placement placement_of(const struct gpu *gpu,
                                              const struct resource *resource)
@@ -104,6 +65,36 @@ static struct hostmem_placement placement_of(const struct gpu *gpu,
         .avoid_blocks =
             gpu->config.pfnmap_block_hazard && buffer->vma != MEMATTR_VMA_PLAIN,
     };
+}
+
+/* Only the page table tells that an attribute changed (watch.h). */
+static bool can_follow(struct resource *resource, struct error *error)
+{
+    struct blob_decision *decision = &resource->decision;
+    if (!decision->followed || decision->report.kernel.knows_type)
+        return true;
+    decision->refusal = MEMATTR_REFUSED_MAY_CHANGE;
+    return error_set(
+        error, ERROR_REFUSED,
+        "this %s buffer may change while it is mapped, and nobody tells when: "
+        "--may-change=follow needs the module dmabuf-info on the host",
+        resource->backing.exporter);
+}
+
+/* Maps what the decision says: the buffer, or a copy of it. */
+static bool put_in_place(struct gpu *gpu, struct resource *resource, uint64_t offset,
+                         struct error *error)
+{
+    if (!resource->decision.copied)
+        return hostmem_map(&gpu->hostmem, &resource->backing, placement_of(gpu, resource),
+                           resource->id, offset, &resource->mapping, error);
+    if (!shadow_open(&resource->shadow, &resource->backing, error))
+        return false;
+    if (hostmem_map(&gpu->hostmem, &resource->shadow.copy, (struct hostmem_placement){0},
+                    resource->id, offset, &resource->mapping, error))
+        return true;
+    shadow_close(&resource->shadow);
+    return false;
 }
 
 bool blob_map(struct gpu *gpu, uint32_t resource_id, uint64_t offset,
@@ -117,6 +108,9 @@ bool blob_map(struct gpu *gpu, uint32_t resource_id, uint64_t offset,
             error, ERROR_GUEST_STATE,
             "it is mapped already, at guest physical address %#llx: unmap it first",
             (unsigned long long)resource->mapping.address.value);
+    if (resource->lost)
+        return error_set(error, ERROR_GUEST_STATE,
+                         "it was taken away from the guest: unmap it first");
     if (!(resource->flags & VIRTIO_GPU_BLOB_FLAG_USE_MAPPABLE))
         return error_set(error, ERROR_GUEST_STATE,
                          "it was created without VIRTIO_GPU_BLOB_FLAG_USE_MAPPABLE");
@@ -124,9 +118,10 @@ bool blob_map(struct gpu *gpu, uint32_t resource_id, uint64_t offset,
     if (!backing_open(&resource->backing, &gpu->renderer, resource_id, resource->size,
                       error))
         return false;
-    if (decide(gpu, resource, error) &&
-        hostmem_map(&gpu->hostmem, &resource->backing, placement_of(gpu, resource),
-                    resource_id, offset, &resource->mapping, error)) {
+    if (blob_decide(gpu, resource, error) && can_follow(resource, error) &&
+        put_in_place(gpu, resource, offset, error)) {
+        if (resource->decision.followed)
+            watch_start(gpu);
         *map_info = resource->decision.map_info;
         return true;
     }
@@ -136,15 +131,44 @@ bool blob_map(struct gpu *gpu, uint32_t resource_id, uint64_t offset,
     return false;
 }
 
-/* The memslot first: afterwards no vCPU can reach the memory, and it may go. */
+/* The guest's last changes to a copy. */
+static void close_copy(struct gpu *gpu, struct resource *resource)
+{
+    struct shadow *shadow = &resource->shadow;
+    struct error error;
+    if (!resource->lost && !shadow_sync(shadow, &resource->backing, &error))
+        trace_warning(gpu->trace, "gpu",
+                      "blob %u: the last changes to its copy are lost: %s", resource->id,
+                      error.text);
+    if (shadow->conflicts > 0)
+        trace_warning(
+            gpu->trace, "gpu",
+            "blob %u: %llu bytes of it were changed by the guest and by the host "
+            "at the same time; the guest's are kept",
+            resource->id, (unsigned long long)shadow->conflicts);
+    shadow_close(shadow);
+}
+
+/* The memslot first: afterwards no vCPU can reach the memory, and it may go. A lost resource
+ * has none. */
 static bool unmap(struct gpu *gpu, struct resource *resource, struct error *error)
 {
     const struct hostmem_mapping mapping = resource->mapping;
-    if (!hostmem_unmap(&gpu->hostmem, &resource->mapping, error))
-        return false;
-    recorder_unmapped(gpu->recorder, &mapping, resource->size);
+    if (mapping.mapped) {
+        if (!hostmem_unmap(&gpu->hostmem, &resource->mapping, error))
+            return false;
+        recorder_unmapped(gpu->recorder, &mapping, resource->size);
+    }
+    if (resource->decision.copied)
+        close_copy(gpu, resource);
     backing_close(&resource->backing, &gpu->renderer, resource->id);
+    resource->lost = false;
     return true;
+}
+
+static bool has_memory(const struct resource *resource)
+{
+    return resource->mapping.mapped || resource->lost;
 }
 
 bool blob_unmap(struct gpu *gpu, uint32_t resource_id, struct error *error)
@@ -152,7 +176,7 @@ bool blob_unmap(struct gpu *gpu, uint32_t resource_id, struct error *error)
     struct resource *resource = resource_find(&gpu->resources, resource_id, error);
     if (!resource)
         return false;
-    if (!resource->mapping.mapped)
+    if (!has_memory(resource))
         return error_set(error, ERROR_GUEST_STATE, "it is not mapped");
     return unmap(gpu, resource, error);
 }
@@ -162,7 +186,7 @@ bool blob_destroy(struct gpu *gpu, uint32_t resource_id, struct error *error)
     struct resource *resource = resource_find(&gpu->resources, resource_id, error);
     if (!resource)
         return false;
-    if (resource->mapping.mapped) {
+    if (has_memory(resource)) {
         /* The specification is silent; to leave the memslot would be a use after free. */
         trace_warning(
             gpu->trace, "gpu",
@@ -179,7 +203,7 @@ bool blob_destroy(struct gpu *gpu, uint32_t resource_id, struct error *error)
 void blob_release(struct gpu *gpu, struct resource *resource)
 {
     struct error error;
-    if (resource->mapping.mapped && !unmap(gpu, resource, &error)) {
+    if (has_memory(resource) && !unmap(gpu, resource, &error)) {
         /* The guest can still reach the memory: it has to stay for as long as the VM does. */
         trace_warning(gpu->trace, "gpu", "blob %u stays mapped: %s", resource->id,
                       error.text);

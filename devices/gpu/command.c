@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "devices/gpu/gpu.h"
+#include "devices/gpu/lost.h"
 
 struct call {
     void *request;
@@ -153,6 +154,8 @@ static bool submit_3d(struct gpu *gpu, struct call *call, struct error *error)
                          "a stream of %u bytes is not a multiple of 4", submit->size);
     if (!gpu_context_check(gpu, submit->hdr.ctx_id, error))
         return false;
+    /* The renderer is to see what the guest wrote before. */
+    sync_copies(gpu);
     /* Venus sends no bytes when all that it wants is a fence, and Linux passes them on
      * (drivers/gpu/drm/virtio/virtgpu_submit.c, virtio_gpu_submit()). */
     if (submit->size == 0)

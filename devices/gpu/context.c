@@ -24,6 +24,8 @@ bool gpu_context_check(const struct gpu *gpu, uint32_t id, struct error *error)
 static bool choose_capset(const struct gpu *gpu, uint32_t *capset_id, struct error *error)
 {
     struct renderer_capset capset;
+    if (*capset_id == 0 && gpu->registers.num_capsets == 0)
+        return true; /* a renderer that has none: renderer_exporter.h */
     for (unsigned i = 0; gpu->renderer.ops->capset(gpu->renderer.context, i, &capset);
          i++) {
         if (*capset_id == 0 && !gpu->config.virgl)

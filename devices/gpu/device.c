@@ -14,7 +14,10 @@
 #include <linux/virtio_ids.h>
 
 #include "devices/gpu/gpu.h"
+#include "devices/gpu/lost.h"
+#include "devices/gpu/renderer_exporter.h"
 #include "devices/gpu/renderer_virgl.h"
+#include "devices/gpu/watch.h"
 
 /* Chains served before other events of the thread get their turn. */
 #define COMMANDS_AT_ONCE 32u
@@ -121,6 +124,10 @@ static void fences_signalled(void *context)
     uint16_t head;
     uint32_t written;
     (void)!read(gpu->fences.event_fd, &count, sizeof count);
+    /* The driver is to see what was rendered until then. */
+    pthread_mutex_lock(&gpu->lock);
+    sync_copies(gpu);
+    pthread_mutex_unlock(&gpu->lock);
     while (fence_queue_take(&gpu->fences, &head, &written))
         give_back(gpu, GPU_QUEUE_CONTROL, head, written);
 }
@@ -131,7 +138,7 @@ void gpu_reset_state(struct gpu *gpu)
 {
     struct resource *resource;
     struct error error;
-    while ((resource = resource_any(&gpu->resources)) != NULL)
+    while ((resource = resource_next(&gpu->resources, NULL)) != NULL)
         blob_release(gpu, resource);
     while (gpu->context_count > 0)
         gpu_context_destroy(gpu, gpu->contexts[0], &error);
@@ -168,9 +175,8 @@ static void fence_done(void *context, struct renderer_timeline timeline, uint32_
     fence_queue_signal(&gpu->fences, timeline, fence);
 }
 
-static bool thread_started(void *context, struct error *error)
+static bool create_virgl(struct gpu *gpu, struct error *error)
 {
-    struct gpu *gpu = context;
     const struct renderer_virgl_config config = {
         .virgl = gpu->config.virgl,
         .venus = gpu->config.venus,
@@ -184,7 +190,26 @@ static bool thread_started(void *context, struct error *error)
     gpu->renderer = renderer_virgl_interface(gpu->virgl);
     snprintf(gpu->recorder->library, sizeof gpu->recorder->library, "%s",
              renderer_virgl_library(gpu->virgl));
+    return true;
+}
 
+static bool create_exporter(struct gpu *gpu, struct error *error)
+{
+    struct renderer_exporter *exporter = renderer_exporter_create(
+        gpu->config.blobs_from, gpu->config.platform.model, fence_done, gpu, error);
+    if (!exporter)
+        return false;
+    gpu->renderer = renderer_exporter_interface(exporter);
+    snprintf(gpu->recorder->library, sizeof gpu->recorder->library, "none");
+    return true;
+}
+
+static bool thread_started(void *context, struct error *error)
+{
+    struct gpu *gpu = context;
+    if (!(gpu->config.blobs_from ? create_exporter(gpu, error)
+                                 : create_virgl(gpu, error)))
+        return false;
     struct renderer_capset capset;
     while (gpu->renderer.ops->capset(gpu->renderer.context, gpu->registers.num_capsets,
                                      &capset))
@@ -198,7 +223,11 @@ static void thread_ends(void *context)
     pthread_mutex_lock(&gpu->lock);
     gpu_reset_state(gpu);
     pthread_mutex_unlock(&gpu->lock);
-    renderer_virgl_destroy(gpu->virgl);
+    if (gpu->config.blobs_from)
+        renderer_exporter_destroy(gpu->renderer.context);
+    else
+        renderer_virgl_destroy(gpu->virgl);
+    gpu->renderer = (struct renderer){0};
     gpu->virgl = NULL;
 }
 
@@ -214,6 +243,7 @@ void gpu_finish(struct gpu *gpu)
     virtio_device_stop(&gpu->virtio);
     virtio_device_finish(&gpu->virtio);
     fence_queue_finish(&gpu->fences);
+    watch_finish(gpu);
     pthread_mutex_destroy(&gpu->lock);
     free(gpu->request);
     *gpu = (struct gpu){0};
@@ -270,5 +300,8 @@ bool gpu_init(struct gpu *gpu, const struct gpu_config *config,
     pthread_mutex_init(&gpu->lock, NULL);
     virtio_device_watch(&gpu->virtio, gpu->fences.event_fd, fences_signalled);
     virtio_device_add_shm(&gpu->virtio, VIRTIO_GPU_SHM_ID_HOST_VISIBLE, config->window);
-    return true;
+    if (watch_init(gpu, error))
+        return true;
+    gpu_finish(gpu);
+    return false;
 }

@@ -36,8 +36,20 @@ struct gpu_config {
     const char *drm_node; /* for virgl, or NULL */
     struct gpa_range window;
     struct memattr_platform platform;
-    bool pfnmap_block_hazard;             /* of struct platform */
-    bool permissive;                      /* --cache-mode-policy=permissive */
+    bool pfnmap_block_hazard; /* of struct platform */
+    bool permissive;          /* --cache-mode-policy=permissive */
+    bool copy_unsynced;       /* --needs-sync=copy */
+    bool follow_changes;      /* --may-change=follow */
+    const char
+        *blobs_from; /* the renderer is an exporter, see renderer_exporter.h; or NULL */
+    /* EPT: lifts KVM_X86_QUIRK_IGNORE_GUEST_PAT, when a buffer needs that; NULL: it cannot
+     * be lifted, or is */
+    bool (*honour_guest_pat)(void *context, struct error *error);
+    void *honour_guest_pat_context;
+    /* x86: whether the guest's MTRRs are WB over the range, at this moment; NULL: as the
+     * platform says */
+    bool (*guest_mtrr_is_wb)(void *context, struct gpa_range range);
+    void *guest_mtrr_is_wb_context;
     enum memattr_map_info force_map_info; /* MEMATTR_MAP_NONE: do not force */
 };
 
@@ -103,6 +115,16 @@ bool gpu_context_create(struct gpu *gpu, uint32_t id, uint32_t capset_id,
                         const char *name, struct error *error);
 bool gpu_context_destroy(struct gpu *gpu, uint32_t id, struct error *error);
 bool gpu_context_check(const struct gpu *gpu, uint32_t id, struct error *error);
+
+/* --- decision.c --- */
+
+/* Asks all sources about the resource's backing, and chooses the map_info: fills in
+ * resource->decision. ERROR_REFUSED. */
+bool blob_decide(struct gpu *gpu, struct resource *resource, struct error *error);
+
+/* The same with the sources' answers given. */
+bool blob_decide_by_report(struct gpu *gpu, struct resource *resource,
+                           const struct cache_mode_report *report, struct error *error);
 
 /* --- blob.c --- */
 

@@ -19,6 +19,8 @@
 struct hostmem {
     struct memslot_table *memslots;
     struct gpa_range window;
+    int watch_fd;          /* the timer of watch.h */
+    unsigned retries_left; /* see gpu_page_lost() */
 };
 
 /* How a backing has to be placed. */

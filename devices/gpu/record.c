@@ -6,11 +6,12 @@
 #include "vmm/s2_observer.h"
 #include "vmm/trace.h"
 
-/* Everything that is told about one mapping, or one refusal. */
+/* Everything that is told about one mapping, or one refusal, or one loss. */
 struct record {
     const struct resource *resource;
     const struct cache_mode_report *report;
-    const struct guest_observation *observation; /* NULL: refused */
+    const struct guest_observation *observation; /* NULL: the guest reported nothing */
+    bool told;                                   /* the guest was told a map_info */
     struct memattr_leaf
         leaf; /* observed, or else the one that KVM is expected to install */
     bool leaf_observed;
@@ -41,6 +42,26 @@ static const char *exporter(const struct record *record)
                                      : record->resource->backing.exporter;
 }
 
+/* Who gave the kernel's answer. */
+static const char *kernel_from(const struct kernel_info *kernel)
+{
+    if (!kernel->knows_prot)
+        return NULL;
+    return kernel->from_exporter ? "exporter" : "page table";
+}
+
+static const char *page_table(const struct kernel_info *kernel)
+{
+    return kernel->knows_type ? memattr_type_name(kernel->type) : NULL;
+}
+
+/* Also told of a buffer that is mapped in spite of it, because of --force-map-info. */
+static const char *refusal(const struct blob_decision *decision)
+{
+    return decision->refusal != MEMATTR_ACCEPTED ? memattr_refusal_name(decision->refusal)
+                                                 : NULL;
+}
+
 static void write_json(const struct recorder *recorder, FILE *out,
                        const struct record *record)
 {
@@ -64,6 +85,9 @@ static void write_json(const struct recorder *recorder, FILE *out,
         json_string(&json, cache_mode_source_name((enum cache_mode_source)i),
                     report->answers[i].detail);
     json_close(&json);
+    json_string(&json, "kernel_from", kernel_from(&report->kernel));
+    json_string(&json, "page_table", page_table(&report->kernel));
+    json_boolean(&json, "contradicted", report->contradicted);
     json_string(&json, "host",
                 report->decided ? memattr_type_name(report->buffer.host) : NULL);
     json_string(&json, "host_from",
@@ -77,8 +101,12 @@ static void write_json(const struct recorder *recorder, FILE *out,
     if (record->leaf_observed)
         json_number(&json, "s2_raw", record->leaf_raw);
     json_string(&json, "map_info",
-                seen ? memattr_map_info_name(resource->decision.map_info) : NULL);
+                record->told ? memattr_map_info_name(resource->decision.map_info) : NULL);
     json_boolean(&json, "forced", resource->decision.forced);
+    json_string(&json, "refusal", refusal(&resource->decision));
+    json_boolean(&json, "copied", resource->decision.copied);
+    json_number(&json, "copy_conflicts", resource->shadow.conflicts);
+    json_boolean(&json, "followed", resource->decision.followed);
     json_boolean(&json, "late_mapping", resource->mapping.placement.late);
     json_boolean(&json, "avoids_blocks", resource->mapping.placement.avoid_blocks);
     json_string(&json, "guest_s1", seen ? memattr_type_name(seen->s1) : NULL);
@@ -107,6 +135,10 @@ static void write_text(FILE *out, const struct record *record)
                 cache_mode_source_name((enum cache_mode_source)i), answer ? answer : "-",
                 report->answers[i].detail);
     }
+    if (report->kernel.knows_type)
+        fprintf(out, "  %-10s %-8s dmabuf-info: entry %#llx%s\n", "page table",
+                page_table(&report->kernel), (unsigned long long)report->kernel.pte,
+                report->contradicted ? ", which contradicts the answer" : "");
     fprintf(out, "  host %s (%s",
             report->decided ? memattr_type_name(report->buffer.host) : "?",
             report->decided ? cache_mode_source_name(report->decider) : "nobody knows");
@@ -118,10 +150,14 @@ static void write_text(FILE *out, const struct record *record)
         fprintf(out, " (observed %#llx)", (unsigned long long)record->leaf_raw);
     else
         fputs(" (expected)", out);
-    if (seen) {
-        fprintf(out, ", map_info %s%s\n  guest S1 %s, effective %s",
+    if (record->told)
+        fprintf(out, ", map_info %s%s%s%s",
                 memattr_map_info_name(resource->decision.map_info),
-                resource->decision.forced ? " (forced)" : "", memattr_type_name(seen->s1),
+                resource->decision.forced ? " (forced)" : "",
+                resource->decision.copied ? " (of a copy)" : "",
+                resource->decision.followed ? " (followed)" : "");
+    if (seen) {
+        fprintf(out, "\n  guest S1 %s, effective %s", memattr_type_name(seen->s1),
                 record->judged ? memattr_type_name(record->judgement.guest.type) : "?");
         fprintf(out, "; guest saw the host's writes: %s, host saw the guest's: %s",
                 yes_no(seen->guest_saw_host_write), yes_no(seen->host_saw_guest_write));
@@ -150,37 +186,55 @@ static void write_record(struct recorder *recorder, const struct record *record)
  * attribute that the host kernel has on record for the page behind it. */
 static void look_at_leaf(const struct recorder *recorder, struct record *record)
 {
+    const struct resource *resource = record->resource;
     struct s2_leaf leaf;
     if (!recorder->observer ||
-        !s2_observer_find(recorder->observer, record->resource->mapping.address, &leaf))
+        !s2_observer_find(recorder->observer, resource->mapping.address, &leaf))
         return;
     record->leaf_observed = true;
     record->leaf = leaf.attributes;
     record->leaf_raw = leaf.raw;
-    record->host_measured =
-        s2_observer_host_type(recorder->observer, record->resource->backing.host,
-                              leaf.hpa, &record->measured_host);
+    /* Behind the leaf of a copy are not the buffer's pages. */
+    if (!resource->decision.copied)
+        record->host_measured = s2_observer_host_type(
+            recorder->observer, resource->backing.host, leaf.hpa, &record->measured_host);
+}
+
+/* The verdict is about what the guest has mapped: the buffer, or the copy. */
+static void judge(const struct recorder *recorder, struct record *record,
+                  const struct memattr_buffer *buffer)
+{
+    record->judged = true;
+    record->judgement =
+        memattr_judge(recorder->platform, buffer, record->leaf, record->observation->s1);
+    record->verdict = memattr_verdict_name(record->judgement.verdict);
+    record->reason = record->judgement.reason;
+    if (record->resource->decision.copied && record->judgement.verdict == MEMATTR_MATCH) {
+        record->verdict = "copy";
+        record->reason =
+            "the guest has a copy, which agrees with the buffer at MAP_BLOB, "
+            "SUBMIT_3D, a fence and UNMAP_BLOB, and not between";
+    }
 }
 
 void recorder_observed(struct recorder *recorder, const struct resource *resource,
                        const struct guest_observation *observation)
 {
+    const struct blob_decision *decision = &resource->decision;
+    /* Of a copy, if the guest has one: decision.c. */
+    const struct memattr_buffer *buffer = &decision->report.buffer;
     struct record record = {
         .resource = resource,
-        .report = &resource->decision.report,
+        .report = &decision->report,
         .observation = observation,
-        .leaf = memattr_leaf_of(recorder->platform, &resource->decision.report.buffer),
+        .told = true,
+        .leaf = memattr_leaf_of(recorder->platform, buffer),
         .verdict = "unknown",
         .reason = "no source knows the host attribute, so nothing can be said",
     };
     look_at_leaf(recorder, &record);
-    if (record.report->decided) {
-        record.judged = true;
-        record.judgement = memattr_judge(recorder->platform, &record.report->buffer,
-                                         record.leaf, observation->s1);
-        record.verdict = memattr_verdict_name(record.judgement.verdict);
-        record.reason = record.judgement.reason;
-    }
+    if (decision->copied || decision->report.decided)
+        judge(recorder, &record, buffer);
     write_record(recorder, &record);
 }
 
@@ -200,6 +254,20 @@ void recorder_refused(struct recorder *recorder, const struct resource *resource
         .report = &resource->decision.report,
         .leaf = memattr_leaf_of(recorder->platform, &resource->decision.report.buffer),
         .verdict = "refused",
+        .reason = reason,
+    };
+    write_record(recorder, &record);
+}
+
+void recorder_dropped(struct recorder *recorder, const struct resource *resource,
+                      const char *reason)
+{
+    const struct record record = {
+        .resource = resource,
+        .report = &resource->decision.report,
+        .told = true,
+        .leaf = memattr_leaf_of(recorder->platform, &resource->decision.report.buffer),
+        .verdict = "dropped",
         .reason = reason,
     };
     write_record(recorder, &record);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Records: what was decided for a blob, what KVM did, and what the guest saw; one for
- * each mapping that the guest reports to the witness, and one for each refusal. As a
+ * each mapping that the guest reports to the witness, one for each refusal, and one for each
+ * mapping that was taken away from the guest. As a
  * block of text for people, as one JSON object in a line for programs; docs/records.md
  * has the keys.
  */
@@ -53,6 +54,10 @@ void recorder_unmapped(struct recorder *recorder, const struct hostmem_mapping *
 
 /* The blob has a backing, and is not going to be mapped. */
 void recorder_refused(struct recorder *recorder, const struct resource *resource,
+                      const char *reason);
+
+/* The blob was mapped, and its mapping was taken away from the guest (lost.h). */
+void recorder_dropped(struct recorder *recorder, const struct resource *resource,
                       const char *reason);
 
 #endif

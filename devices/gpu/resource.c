@@ -63,11 +63,12 @@ void resource_remove(struct resource_table *table, struct resource *resource)
     free(resource);
 }
 
-struct resource *resource_any(struct resource_table *table)
+struct resource *resource_next(const struct resource_table *table,
+                               const struct resource *before)
 {
-    for (uint32_t i = 0; table->count > 0 && i < RESOURCE_BUCKETS; i++) {
-        if (table->buckets[i])
-            return table->buckets[i];
-    }
-    return NULL;
+    struct resource *next = before ? before->next : NULL;
+    uint32_t bucket = before ? before->id % RESOURCE_BUCKETS + 1 : 0;
+    while (!next && bucket < RESOURCE_BUCKETS)
+        next = table->buckets[bucket++];
+    return next;
 }

@@ -3,11 +3,15 @@
  * The resource table: what the guest's resource ids stand for.
  *
  *              RESOURCE_CREATE_BLOB        MAP_BLOB
- *    (none) ------------------------> CREATED -----> MAPPED
- *      ^                                 |  ^          |  |
- *      |            RESOURCE_UNREF       |  +----------+  | RESOURCE_UNREF, reset:
- *      +---------------------------------+  UNMAP_BLOB    | unmapped first
- *      +--------------------------------------------------+
+ *    (none) ------------------------> CREATED -----> MAPPED ------> LOST
+ *      ^                                 |  ^          |  | drop()    |
+ *      |            RESOURCE_UNREF       |  +----------+--|-----------+
+ *      +---------------------------------+  UNMAP_BLOB    |           |
+ *      +--------------------------------------------------+-----------+
+ *                                      RESOURCE_UNREF, reset: unmapped first
+ *
+ * LOST: the host took the mapping away from under the guest (devices/gpu/lost.h). Its place is
+ * a hole of the window, its memory is kept until UNMAP_BLOB.
  *
  * A resource belongs to no context: it outlives the context that it was created in.
  */
@@ -16,6 +20,7 @@
 
 #include "devices/gpu/cache_mode.h"
 #include "devices/gpu/hostmem.h"
+#include "devices/gpu/shadow.h"
 
 #define RESOURCE_COUNT_MAX 16384u /* for one guest */
 
@@ -25,6 +30,9 @@ struct blob_decision {
     struct memattr_advice advice;
     enum memattr_map_info map_info; /* what the guest was told */
     bool forced;                    /* by --force-map-info */
+    enum memattr_refusal refusal;   /* MEMATTR_ACCEPTED: it may be mapped */
+    bool copied;   /* needs SYNC: the guest gets a synchronised copy of it (shadow.h) */
+    bool followed; /* may change: it is watched, and the mapping dropped if it does */
 };
 
 struct resource {
@@ -32,10 +40,12 @@ struct resource {
     uint32_t context_id;            /* where it was created, for messages */
     uint32_t flags;                 /* VIRTIO_GPU_BLOB_FLAG_* */
     uint64_t size;                  /* bytes */
-    struct backing backing;         /* while mapped */
-    struct hostmem_mapping mapping; /* mapped or not: the state above */
-    struct blob_decision decision;  /* valid while mapped */
-    struct resource *next;          /* in its bucket */
+    struct backing backing;         /* while mapped, or lost */
+    struct shadow shadow;           /* what is mapped in its place, if decision.copied */
+    struct hostmem_mapping mapping; /* this and the next: the state above */
+    bool lost;
+    struct blob_decision decision; /* valid while mapped, or lost */
+    struct resource *next;         /* in its bucket */
 };
 
 #define RESOURCE_BUCKETS 1024u
@@ -57,7 +67,9 @@ struct resource *resource_find(struct resource_table *table, uint32_t id,
 /* Forgets and frees it; it must not be mapped. */
 void resource_remove(struct resource_table *table, struct resource *resource);
 
-/* Any one resource, or NULL when the table is empty. */
-struct resource *resource_any(struct resource_table *table);
+/* The one after `before` in no order that means something, the first one after NULL; NULL:
+ * there is no more. */
+struct resource *resource_next(const struct resource_table *table,
+                               const struct resource *before);
 
 #endif

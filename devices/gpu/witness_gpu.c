@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* What the witness sees of a GPU: its mapped blobs. The device's lock is held for each look. */
+/* What the witness sees of a GPU: its mapped blobs. The device's lock is held for each look.
+ * Of a blob that the guest has a copy of (shadow.h) it sees the buffer: that is what the rest of
+ * the host has, and a copy that is never carried over shows. */
 #include "devices/gpu/gpu.h"
 #include "devices/gpu/witness.h"
 
@@ -27,6 +29,7 @@ static bool acquire(void *context, uint32_t resource_id, struct witness_view *vi
         .size = backing->size,
         .host = backing->host,
         .is_dmabuf = backing->kind == BACKING_DMABUF,
+        .is_bar = resource->decision.report.buffer.page == MEMATTR_PAGE_MMIO,
     };
     return true;
 }

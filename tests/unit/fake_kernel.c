@@ -14,8 +14,9 @@
 #include <sys/vfs.h>
 #include <unistd.h>
 
-#include "devices/gpu/dma_buf_info.h"
+#include "devices/dmabuf-info/dma_buf_info.h"
 #include "vmm/error.h"
+#include "vmm/types.h"
 
 #define FAKE_HANDLE 7u
 
@@ -80,6 +81,24 @@ static int drm_ioctl(unsigned long request, void *argument)
     return fail(EINVAL);
 }
 
+static int info_ioctl(struct dma_buf_info *info)
+{
+    if (fake_kernel.info_error == ENOTTY)
+        return fail(ENOTTY);
+    if (info->param == DMA_BUF_INFO_VM_PROT) {
+        if (fake_kernel.info_error)
+            return fail(fake_kernel.info_error);
+        info->value = fake_kernel.info_value;
+        return 0;
+    }
+    uint32_t further = info->param - DMA_BUF_INFO_SOURCE;
+    if (further >= ARRAY_SIZE(fake_kernel.info_further) ||
+        !(fake_kernel.info_known & (1u << further)))
+        return fail(EINVAL);
+    info->value = fake_kernel.info_further[further];
+    return 0;
+}
+
 int ioctl(int fd, unsigned long request, ...)
 {
     va_list arguments;
@@ -89,13 +108,8 @@ int ioctl(int fd, unsigned long request, ...)
 
     if (fake_kernel.drm_driver && _IOC_TYPE(request) == DRM_IOCTL_BASE)
         return drm_ioctl(request, argument);
-    if (request == DMA_BUF_IOCTL_INFO && is_fake_dma_buf(fd)) {
-        struct dma_buf_info *info = argument;
-        if (fake_kernel.info_error)
-            return fail(fake_kernel.info_error);
-        info->value = fake_kernel.info_value;
-        return 0;
-    }
+    if (request == DMA_BUF_IOCTL_INFO && is_fake_dma_buf(fd))
+        return info_ioctl(argument);
     if (request == DMA_BUF_IOCTL_SYNC && is_fake_dma_buf(fd)) {
         const struct dma_buf_sync *sync = argument;
         BUG_ON(fake_kernel.sync_count == 16);

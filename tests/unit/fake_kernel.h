@@ -17,9 +17,13 @@
 #include <stdint.h>
 
 struct fake_kernel {
-    /* DMA_BUF_IOCTL_INFO on a fake dma-buf: 0 = answer info_value, or an errno. */
+    /* DMA_BUF_INFO_VM_PROT on a fake dma-buf: 0 = answer info_value, or an errno. */
     int info_error;
     uint64_t info_value;
+    /* Its further parameters, from DMA_BUF_INFO_SOURCE on; bit 0 of info_known is the first.
+     * The others are EINVAL. */
+    uint32_t info_known;
+    uint64_t info_further[7];
     uint64_t syncs[16]; /* flags of each DMA_BUF_IOCTL_SYNC on a fake dma-buf */
     unsigned sync_count;
 

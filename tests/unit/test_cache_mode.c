@@ -3,10 +3,11 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
+#include "devices/dmabuf-info/dma_buf_info.h"
 #include "devices/gpu/cache_mode.h"
-#include "devices/gpu/dma_buf_info.h"
 #include "tests/unit/fake_kernel.h"
 #include "tests/unit/fake_renderer.h"
 #include "tests/unit/suites.h"
@@ -59,9 +60,9 @@ static const struct {
     {BACKING_DMABUF,  K_NONE, D_NO_NODE, "drm",      0x7fffffff, true, NOBODY, ANY, false},
 
     /* The order, strict and permissive alike. */
-    {BACKING_DMABUF, K_WC,     D_VGEM,    "udmabuf", 1,      false, K, MEMATTR_WC, true},
+    {BACKING_DMABUF, K_WC,     D_NO_NODE, "udmabuf", 1,      false, K, MEMATTR_WC, true},
     {BACKING_DMABUF, K_CACHED, D_VGEM,    "drm",     3,      true,  K, MEMATTR_WB, true},
-    {BACKING_DMABUF, K_NONE,   D_VGEM,    "udmabuf", 1,      false, D, MEMATTR_WC, true},
+    {BACKING_DMABUF, K_NONE,   D_VGEM,    "drm",     1,      false, D, MEMATTR_WC, true},
     {BACKING_DMABUF, K_NONE,   D_NO_NODE, "udmabuf", 3,      false, E, MEMATTR_WB, true},
     {BACKING_DMABUF, K_NONE,   D_NO_NODE, "udmabuf", 3,      true,  E, MEMATTR_WB, true},
     {BACKING_DMABUF, K_NONE,   D_NO_NODE, "udmabuf", 1,      false, E, MEMATTR_WB, false},
@@ -98,6 +99,10 @@ static void set_up(void)
     const struct renderer_blob blob = {.resource_id = ID, .context_id = 1, .size = 4096};
     ck_assert(renderer.ops->blob_create(renderer.context, &blob, &error));
     backing = (struct backing){.fd = fake_kernel_dma_buf(4096), .size = 4096};
+    void *host = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, backing.fd, 0);
+    ck_assert_ptr_ne(host, MAP_FAILED);
+    backing.host = host;
+    *backing.host = 1;
 }
 
 static void set_kernel(enum kernel_says says)
@@ -111,7 +116,7 @@ static void set_kernel(enum kernel_says says)
 static const char *set_driver(enum driver_says says)
 {
     fake_kernel.drm_driver = says == D_NO_NODE || says == D_NOT_DRM ? NULL
-                             : says == D_OTHER                      ? "i915"
+                             : says == D_OTHER                      ? "other"
                                                                     : "vgem";
     fake_kernel.drm_imports = says != D_CANNOT_IMPORT;
     fake_kernel.drm_owns = says == D_VGEM || says == D_OTHER;
@@ -178,7 +183,7 @@ static const struct {
     enum cache_mode_source source;
     const char *text;
 } details[] = {
-    {0,  K, "DMA_BUF_IOCTL_INFO"},
+    {0,  K, "DMA_BUF_IOCTL_INFO: the page table"},
     {2,  K, "ENOTTY, not in this kernel"},
     {2,  D, "vgem: vgem_drv.c"},
     {3,  E, "udmabuf: drivers/dma-buf/udmabuf.c"},
@@ -191,10 +196,10 @@ static const struct {
     {24, K, "value 77 is not defined"},
     {25, K, "DMA_BUF_IOCTL_INFO: Input/output error"},
     {25, D, "no DRM node in use"},
-    {26, D, "/dev/null cannot be asked"},
-    {27, D, "not a buffer of vgem"},
-    {28, D, "not a buffer of vgem"},
-    {29, D, "driver i915 has no query that we know"},
+    {26, D, "not a DRM node"},
+    {27, D, "not a buffer of vgem: MODE_MAP_DUMB"},
+    {28, D, "not a buffer of vgem: it cannot be imported"},
+    {29, D, "driver other has no query that we know"},
 };
 // clang-format on
 
@@ -218,7 +223,126 @@ START_TEST(a_node_that_cannot_be_opened_is_an_answer)
     };
     cache_mode_query(&question, &report);
     ck_assert(!report.decided);
-    ck_assert_str_eq(report.answers[D].detail, "/nowhere/card9 cannot be asked");
+    ck_assert_str_eq(report.answers[D].detail,
+                     "/nowhere/card9 cannot be asked: No such file or directory");
+}
+END_TEST
+
+/* --- the kernel's further parameters --- */
+
+#define BIT(param)        (1u << ((param)-DMA_BUF_INFO_SOURCE))
+#define ALL               0x7fu
+#define ANSWER(param)     [(param)-DMA_BUF_INFO_SOURCE]
+#define VMA_OF(type)      ((uint64_t)(type) << 8)
+#define PAT_WB            6u
+#define PAT_WC            1u
+#define PAT_UC            0u
+#define PAT_UC_MINUS      7u
+#define PAT_RESERVED      2u
+#define MAIR_DEVICE_nGnRE 0x04u
+#define MAIR_NC           0x44u
+
+// clang-format off
+static const struct {
+    enum memattr_model model;
+    uint64_t vm_prot;
+    uint32_t known;      /* the other parameters that are answered */
+    uint64_t type;
+    uint64_t page;
+    uint64_t vma;
+    uint64_t sync;
+    uint64_t stability;
+    struct memattr_buffer buffer;
+    bool contradicted;
+} kernels[] = {
+    /* Only the seed's parameter. */
+    {MEMATTR_NPT, 0, 0, 0, 0, 0, 0, 0,
+     {.host = MEMATTR_WC, .vma_is_uncacheable = true}, false},
+    {MEMATTR_NPT, 2, 0, 0, 0, 0, 0, 0,
+     {.host = MEMATTR_UC_MINUS, .vma_is_uncacheable = true}, false},
+    {MEMATTR_ARM64, 2, 0, 0, 0, 0, 0, 0,
+     {.host = MEMATTR_DEVICE_nGnRnE, .vma_is_uncacheable = true}, false},
+    /* The page table is more exact than the word. */
+    {MEMATTR_ARM64, 2, BIT(DMA_BUF_INFO_HOST_TYPE), MAIR_DEVICE_nGnRE, 0, 0, 0, 0,
+     {.host = MEMATTR_DEVICE_nGnRE, .vma_is_uncacheable = true}, false},
+    {MEMATTR_NPT, 2, BIT(DMA_BUF_INFO_HOST_TYPE), PAT_UC, 0, 0, 0, 0,
+     {.host = MEMATTR_UC, .vma_is_uncacheable = true}, false},
+    {MEMATTR_ARM64, 0, BIT(DMA_BUF_INFO_HOST_TYPE), MAIR_NC, 0, 0, 0, 0,
+     {.host = MEMATTR_NC, .vma_is_uncacheable = true}, false},
+    /* A wish is not the truth. */
+    {MEMATTR_NPT, 0, BIT(DMA_BUF_INFO_HOST_TYPE), PAT_WB, 0, 0, 0, 0,
+     {.host = MEMATTR_WC, .vma_is_uncacheable = true}, true},
+    {MEMATTR_NPT, 1, BIT(DMA_BUF_INFO_HOST_TYPE), PAT_UC_MINUS, 0, 0, 0, 0,
+     {.host = MEMATTR_WB}, true},
+    {MEMATTR_ARM64, 1, BIT(DMA_BUF_INFO_HOST_TYPE), MAIR_NC, 0, 0, 0, 0,
+     {.host = MEMATTR_WB}, true},
+    /* On a BAR of x86, WB is UC: no contradiction. */
+    {MEMATTR_NPT, 2, BIT(DMA_BUF_INFO_HOST_TYPE) | BIT(DMA_BUF_INFO_PAGE_KIND), PAT_WB, 1, 0,
+     0, 0, {.page = MEMATTR_PAGE_MMIO, .host = MEMATTR_UC_MINUS, .vma_is_uncacheable = true},
+     false},
+    /* Everything else. */
+    {MEMATTR_ARM64, 0, ALL, MAIR_NC, 1,
+     VMA_OF(MAIR_NC) | DMA_BUF_VMA_PFNMAP | DMA_BUF_VMA_ALLOW_ANY_UNCACHED, 1, 1,
+     {.page = MEMATTR_PAGE_MMIO, .host = MEMATTR_NC, .vma = MEMATTR_VMA_VFIO,
+      .vma_is_uncacheable = true, .may_change = true, .needs_sync = true}, false},
+    /* TTM: the VMA is cacheable, the page table is not. */
+    {MEMATTR_ARM64, 0, ALL, MAIR_NC, 0, VMA_OF(0xff) | DMA_BUF_VMA_PFNMAP, 0, 0,
+     {.host = MEMATTR_NC, .vma = MEMATTR_VMA_PFNMAP}, false},
+    /* Values that are not defined count as not known. */
+    {MEMATTR_NPT, 1, ALL, PAT_RESERVED, 2, VMA_OF(PAT_WC) | 0x10000 | DMA_BUF_VMA_PFNMAP, 2, 2,
+     {.host = MEMATTR_WB}, false},
+    {MEMATTR_NPT, 1, ALL, 8, 7, VMA_OF(PAT_RESERVED) | DMA_BUF_VMA_PFNMAP, 7, 7,
+     {.host = MEMATTR_WB}, false},
+    {MEMATTR_NPT, 1, ALL, UINT64_MAX, UINT64_MAX, UINT64_MAX, UINT64_MAX, UINT64_MAX,
+     {.host = MEMATTR_WB}, false},
+};
+// clang-format on
+
+START_TEST(the_kernel_describes_the_buffer)
+{
+    struct cache_mode_report report;
+    const struct memattr_platform host = {.model = kernels[_i].model};
+    fake_kernel.info_error = 0;
+    fake_kernel.info_value = kernels[_i].vm_prot;
+    fake_kernel.info_known = kernels[_i].known;
+    const uint64_t further[7] = {
+        ANSWER(DMA_BUF_INFO_CPU_ACCESS) = kernels[_i].sync,
+        ANSWER(DMA_BUF_INFO_STABILITY) = kernels[_i].stability,
+        ANSWER(DMA_BUF_INFO_PAGE_KIND) = kernels[_i].page,
+        ANSWER(DMA_BUF_INFO_HOST_TYPE) = kernels[_i].type,
+        ANSWER(DMA_BUF_INFO_VMA) = kernels[_i].vma,
+    };
+    memcpy(fake_kernel.info_further, further, sizeof further);
+    const struct cache_mode_question question = {.platform = &host, .backing = &backing};
+    cache_mode_query(&question, &report);
+    const struct memattr_buffer *want = &kernels[_i].buffer;
+    ck_assert(report.decided);
+    ck_assert_int_eq(report.decider, K);
+    ck_assert_int_eq(report.buffer.host, want->host);
+    ck_assert_int_eq(report.buffer.page, want->page);
+    ck_assert_int_eq(report.buffer.vma, want->vma);
+    ck_assert_int_eq(report.buffer.vma_is_uncacheable, want->vma_is_uncacheable);
+    ck_assert_int_eq(report.buffer.may_change, want->may_change);
+    ck_assert_int_eq(report.buffer.needs_sync, want->needs_sync);
+    ck_assert_int_eq(report.contradicted, kernels[_i].contradicted);
+}
+END_TEST
+
+START_TEST(another_decider_can_be_contradicted_too)
+{
+    /* The kernel cannot name the attribute, but sees that the exporter's name lies. */
+    fake_kernel.info_error = ENOSYS;
+    fake_kernel.info_known = BIT(DMA_BUF_INFO_HOST_TYPE);
+    fake_kernel.info_further[DMA_BUF_INFO_HOST_TYPE - DMA_BUF_INFO_SOURCE] = PAT_WC;
+    snprintf(backing.exporter, sizeof backing.exporter, "udmabuf");
+    struct cache_mode_report report;
+    const struct cache_mode_question question = {.platform = &platform,
+                                                 .backing = &backing};
+    cache_mode_query(&question, &report);
+    ck_assert(report.decided);
+    ck_assert_int_eq(report.decider, E);
+    ck_assert(report.contradicted);
+    ck_assert_int_eq(report.buffer.host, MEMATTR_WB);
 }
 END_TEST
 
@@ -234,7 +358,8 @@ END_TEST
 
 START_TEST(names)
 {
-    static const char *const want[] = {"kernel", "driver", "exporter", "renderer"};
+    static const char *const want[] = {"kernel", "driver", "exporter", "renderer",
+                                       "measurement"};
     for (unsigned i = 0; i < CACHE_MODE_SOURCE_COUNT; i++)
         ck_assert_str_eq(cache_mode_source_name((enum cache_mode_source)i), want[i]);
 }
@@ -250,6 +375,9 @@ Suite *cache_mode_suite(void)
     tcase_add_loop_test(test_case, each_answer_says_where_it_comes_from, 0,
                         (int)ARRAY_SIZE(details));
     tcase_add_test(test_case, a_node_that_cannot_be_opened_is_an_answer);
+    tcase_add_loop_test(test_case, the_kernel_describes_the_buffer, 0,
+                        (int)ARRAY_SIZE(kernels));
+    tcase_add_test(test_case, another_decider_can_be_contradicted_too);
     tcase_add_test(test_case, the_ioctl_is_not_another_one);
     tcase_add_test(test_case, names);
     suite_add_tcase(suite, test_case);

@@ -5,8 +5,8 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "devices/gpu/exporters/target.h"
 #include "tests/unit/suites.h"
-#include "vmm/matrix/target.h"
 
 /* --- smaps --- */
 
@@ -82,8 +82,9 @@ START_TEST(ordinary_memory_can_be_had_everywhere)
     static const char *const names[] = {"anonymous", "memfd"};
     struct target target;
     struct error error;
-    ck_assert_msg(target_open(&target, exporter(names[_i]), MEMATTR_ARM64, &error), "%s",
-                  error.text);
+    ck_assert_msg(
+        target_open(&target, exporter(names[_i]), TARGET_SIZE, MEMATTR_ARM64, &error),
+        "%s", error.text);
     ck_assert_uint_eq(target.backing.size, TARGET_SIZE);
     ck_assert_int_eq(target.buffer.vma, MEMATTR_VMA_PLAIN);
     ck_assert_int_eq(target.buffer.host, MEMATTR_WB);
@@ -111,7 +112,7 @@ START_TEST(what_is_not_here_leaves_nothing_open)
     struct target target;
     struct error error;
     int fd;
-    ck_assert(!target_open(&target, &nothing, MEMATTR_NPT, &error));
+    ck_assert(!target_open(&target, &nothing, TARGET_SIZE, MEMATTR_NPT, &error));
     ck_assert_int_eq(sscanf(error.text, "nothing here %d", &fd), 1);
     ck_assert_int_eq(close(fd), -1);
 }
@@ -146,7 +147,7 @@ START_TEST(the_host_attribute_is_linux_own)
                                     MEMATTR_PAGE_MMIO, hosts[_i].protection, ""};
     struct target target;
     struct error error;
-    ck_assert(target_open(&target, &memory, hosts[_i].model, &error));
+    ck_assert(target_open(&target, &memory, TARGET_SIZE, hosts[_i].model, &error));
     ck_assert_int_eq(target.buffer.host, hosts[_i].host);
     ck_assert_int_eq(target.buffer.page, MEMATTR_PAGE_MMIO);
     ck_assert_int_eq(target.buffer.vma_is_uncacheable,

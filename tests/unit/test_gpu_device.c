@@ -191,7 +191,7 @@ START_TEST(too_few_descriptors_leave_none_behind)
             break;
         ck_assert_int_eq(error.code, ERROR_HOST_SYSTEM);
     }
-    ck_assert_uint_eq(failures, 5); /* fences, interrupt, control, two queues */
+    ck_assert_uint_eq(failures, 6); /* fences, interrupt, control, two queues, watch */
 }
 END_TEST
 

@@ -4,10 +4,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "devices/gpu/exporters/target.h"
 #include "tests/unit/suites.h"
 #include "vmm/matrix/explanations.h"
 #include "vmm/matrix/matrix.h"
-#include "vmm/matrix/target.h"
 #include "vmm/platform_names.h"
 #include "vmm/types.h"
 

@@ -203,7 +203,36 @@ START_TEST(advice_of_each_platform)
             struct memattr_advice advice = memattr_advise(&platforms[rows[row].platform], &buffer);
             ck_assert_msg(advice.map_info == rows[row].map_info[host], "row %zu, host %s: %s (%s)", row,
                           memattr_type_name(host), memattr_map_info_name(advice.map_info), advice.reason);
-            ck_assert_int_eq(advice.refusal, rows[row].map_info[host] == NO ? MEMATTR_REFUSED_NO_MATCH : MEMATTR_ACCEPTED);
+            ck_assert_int_eq(advice.refusal == MEMATTR_ACCEPTED, rows[row].map_info[host] != NO);
+        }
+}
+END_TEST
+
+/* Which of the refusals it is: only the one thing that would make a match is named. */
+START_TEST(refusal_of_each_platform)
+{
+    enum { OK = MEMATTR_ACCEPTED, NO = MEMATTR_REFUSED_NO_MATCH, PAT = MEMATTR_REFUSED_GUEST_PAT, MTRR = MEMATTR_REFUSED_GUEST_MTRR };
+    static const struct { unsigned platform; enum memattr_page page; unsigned refusal[TYPES]; } rows[] = {
+        /* host:                            WB    WT  WP  WC   UC-  UC */
+        {IPAT,        MEMATTR_PAGE_RAM,  {  OK,   NO, NO, PAT, PAT, PAT}},
+        {IPAT,        MEMATTR_PAGE_MMIO, {  OK,   OK, OK, OK,  OK,  OK}},
+        {HONOURS,     MEMATTR_PAGE_RAM,  {  OK,   NO, NO, OK,  OK,  OK}},
+        {NPT,         MEMATTR_PAGE_RAM,  {  OK,   NO, NO, OK,  OK,  OK}},
+        {SHADOW,      MEMATTR_PAGE_RAM,  {  OK,   NO, NO, NO,  NO,  NO}},
+        {SHADOW,      MEMATTR_PAGE_MMIO, {  OK,   OK, OK, NO,  OK,  OK}},
+        {4 + IPAT,    MEMATTR_PAGE_RAM,  {  OK,   NO, NO, PAT, PAT, PAT}},
+        {4 + HONOURS, MEMATTR_PAGE_RAM,  {  MTRR, NO, NO, OK,  OK,  OK}},
+        {4 + NPT,     MEMATTR_PAGE_RAM,  {  MTRR, NO, NO, OK,  OK,  OK}},
+        {4 + NPT,     MEMATTR_PAGE_MMIO, {  OK,   OK, OK, OK,  OK,  OK}},
+        {4 + SHADOW,  MEMATTR_PAGE_RAM,  {  OK,   NO, NO, NO,  NO,  NO}},
+    };
+    for (size_t row = 0; row < ARRAY_SIZE(rows); row++)
+        for (unsigned host = 0; host < TYPES; host++) {
+            struct memattr_buffer buffer = {.page = rows[row].page, .host = (enum memattr_type)host};
+            struct memattr_advice advice = memattr_advise(&platforms[rows[row].platform], &buffer);
+            ck_assert_msg(advice.refusal == rows[row].refusal[host], "row %zu, host %s: %s", row, memattr_type_name(host),
+                          memattr_refusal_name(advice.refusal));
+            ck_assert_int_eq(advice.needs_guest_pat, advice.refusal == MEMATTR_REFUSED_GUEST_PAT);
         }
 }
 END_TEST
@@ -230,7 +259,7 @@ END_TEST
 START_TEST(reasons_say_what_matters)
 {
     static const struct { unsigned platform; enum memattr_page page; unsigned host; const char *part; } refused[] = {
-        {IPAT,        MEMATTR_PAGE_RAM,  WC, "--honor-guest-pat=on"},
+        {IPAT,        MEMATTR_PAGE_RAM,  WC, "--honor-guest-pat=auto or on"},
         {IPAT,        MEMATTR_PAGE_RAM,  UC, "KVM_X86_QUIRK_IGNORE_GUEST_PAT"},
         {SHADOW,      MEMATTR_PAGE_RAM,  WC, "shadow paging"},
         {SHADOW,      MEMATTR_PAGE_MMIO, WC, "EPT or NPT"},
@@ -302,7 +331,7 @@ START_TEST(refused_means_that_no_map_info_matches)
     FOR_EACH_BUFFER(platform, buffer)
     {
         struct memattr_advice advice = memattr_advise(platform, &buffer);
-        if (advice.refusal != MEMATTR_REFUSED_NO_MATCH)
+        if (advice.refusal == MEMATTR_ACCEPTED)
             continue;
         ck_assert_int_eq(advice.map_info, MEMATTR_MAP_NONE);
         ck_assert_int_eq(advice.judgement.verdict, MEMATTR_MISMATCH);
@@ -347,6 +376,43 @@ START_TEST(sync_and_movement_refuse_everywhere)
         ck_assert_int_eq(advice.judgement.guest.type, cached.guest.type);
         ck_assert_int_eq(advice.judgement.verdict, cached.verdict);
         buffer.may_change = false;
+    }
+}
+END_TEST
+
+/* Whatever the platform. */
+START_TEST(kvm_faults_on_entries_without_a_page)
+{
+    FOR_EACH_BUFFER(platform, buffer)
+    {
+        buffer.vma = MEMATTR_VMA_MIXED;
+        struct memattr_advice advice = memattr_advise(platform, &buffer);
+        ck_assert_int_eq(advice.refusal, MEMATTR_REFUSED_BY_KVM);
+        ck_assert(is_one_line(advice.reason) && strstr(advice.reason, "VM_MIXEDMAP"));
+        ck_assert_int_eq(memattr_expected_leaf(platform, &buffer)->access,
+                         MEMATTR_ACCESS_FAILS);
+        buffer.vma = MEMATTR_VMA_PLAIN;
+    }
+}
+END_TEST
+
+/* Of several reasons the one is given whose way out leaves nothing before it. */
+START_TEST(order_of_refusals)
+{
+    FOR_EACH_BUFFER(platform, buffer)
+    {
+        buffer.placement_is_unknown = true;
+        struct memattr_advice advice = memattr_advise(platform, &buffer);
+        ck_assert_int_eq(advice.refusal, MEMATTR_REFUSED_PLACEMENT_UNKNOWN);
+        ck_assert_int_eq(advice.map_info, MEMATTR_MAP_NONE);
+        ck_assert(is_one_line(advice.reason) && strstr(advice.reason, "where"));
+        buffer.may_change = true;
+        ck_assert_int_eq(memattr_advise(platform, &buffer).refusal,
+                         MEMATTR_REFUSED_PLACEMENT_UNKNOWN);
+        buffer.needs_sync = true;
+        ck_assert_int_eq(memattr_advise(platform, &buffer).refusal,
+                         MEMATTR_REFUSED_NEEDS_SYNC);
+        buffer.needs_sync = buffer.may_change = buffer.placement_is_unknown = false;
     }
 }
 END_TEST
@@ -413,6 +479,7 @@ START_TEST(names_are_the_words_of_the_manuals)
     ck_assert_str_eq(memattr_vma_name(MEMATTR_VMA_PLAIN), "plain");
     ck_assert_str_eq(memattr_vma_name(MEMATTR_VMA_PFNMAP), "PFNMAP");
     ck_assert_str_eq(memattr_vma_name(MEMATTR_VMA_VFIO), "vfio");
+    ck_assert_str_eq(memattr_vma_name(MEMATTR_VMA_MIXED), "MIXEDMAP");
     ck_assert_str_eq(memattr_rules_name(MEMATTR_RULES_FIRST), "up to 6.8");
     ck_assert_str_eq(memattr_rules_name(MEMATTR_RULES_6_9), "6.9 to 6.16");
     ck_assert_str_eq(memattr_rules_name(MEMATTR_RULES_6_17), "6.17 and later");
@@ -434,6 +501,14 @@ START_TEST(names_are_the_words_of_the_manuals)
     ck_assert_str_eq(memattr_refusal_name(MEMATTR_REFUSED_NEEDS_SYNC), "needs-sync");
     ck_assert_str_eq(memattr_refusal_name(MEMATTR_REFUSED_MAY_CHANGE), "may-change");
     ck_assert_str_eq(memattr_refusal_name(MEMATTR_REFUSED_NO_MATCH), "no-match");
+    ck_assert_str_eq(memattr_refusal_name(MEMATTR_REFUSED_PLACEMENT_UNKNOWN),
+                     "placement-unknown");
+    ck_assert_str_eq(memattr_refusal_name(MEMATTR_REFUSED_GUEST_PAT),
+                     "guest-pat-ignored");
+    ck_assert_str_eq(memattr_refusal_name(MEMATTR_REFUSED_GUEST_MTRR), "guest-mtrr");
+    ck_assert_str_eq(memattr_refusal_name(MEMATTR_REFUSED_HOST_UNKNOWN), "host-unknown");
+    ck_assert_str_eq(memattr_refusal_name(MEMATTR_REFUSED_CONTRADICTION),
+                     "contradiction");
 }
 END_TEST
 
@@ -465,6 +540,7 @@ Suite *memattr_suite(void)
     tcase_add_test(tables, npt_leaf_that_kvm_does_not_install_counts_as_uncached);
     tcase_add_test(tables, host_effective_type);
     tcase_add_test(tables, advice_of_each_platform);
+    tcase_add_test(tables, refusal_of_each_platform);
     tcase_add_test(tables, s1_of_map_info);
     tcase_add_test(tables, reasons_say_what_matters);
     suite_add_tcase(suite, tables);
@@ -472,6 +548,8 @@ Suite *memattr_suite(void)
     tcase_add_test(properties, accepted_advice_is_judged_a_match);
     tcase_add_test(properties, refused_means_that_no_map_info_matches);
     tcase_add_test(properties, sync_and_movement_refuse_everywhere);
+    tcase_add_test(properties, order_of_refusals);
+    tcase_add_test(properties, kvm_faults_on_entries_without_a_page);
     tcase_add_test(properties, every_judgement_has_a_reason);
     suite_add_tcase(suite, properties);
     TCase *names = tcase_create("names");

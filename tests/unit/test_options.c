@@ -90,6 +90,10 @@ static const struct {
     {"s2vmm matrix", OPTIONS_MATRIX},
     {"s2vmm matrix --platform arm64-fwb --json --html m.html", OPTIONS_MATRIX},
     {"s2vmm matrix --measure --guest g --records r.json", OPTIONS_MATRIX},
+    {"s2vmm matrix --measure --guest g --exporters dmabuf-lab", OPTIONS_MATRIX},
+    {"s2vmm probe --dmabuf udmabuf", OPTIONS_PROBE},
+    {"s2vmm experiment", OPTIONS_EXPERIMENT},
+    {"s2vmm experiment --guest g all --json", OPTIONS_EXPERIMENT},
     {"s2vmm matrix --help", OPTIONS_HELP},
     {"s2vmm --help", OPTIONS_HELP},
     {"s2vmm run --help", OPTIONS_HELP},
@@ -143,6 +147,38 @@ START_TEST(the_gpu_has_two_renderers)
 }
 END_TEST
 
+START_TEST(an_exporter_takes_the_renderers_place)
+{
+    parse_well(RUN "--blobs-from dmabuf-lab:pages,fault,wc --drm-node /dev/dri/card0");
+    ck_assert_str_eq(options.blobs_from, "dmabuf-lab:pages,fault,wc");
+    ck_assert(!options.venus);
+    ck_assert(!options.virgl);
+}
+END_TEST
+
+START_TEST(policies_have_a_careful_default)
+{
+    parse_well(RUN);
+    ck_assert(!options.copy_unsynced);
+    ck_assert(!options.follow_changes);
+    parse_well(RUN "--needs-sync copy --may-change follow");
+    ck_assert(options.copy_unsynced);
+    ck_assert(options.follow_changes);
+    parse_well(RUN "--needs-sync refuse --may-change refuse");
+    ck_assert(!options.copy_unsynced);
+    ck_assert(!options.follow_changes);
+}
+END_TEST
+
+START_TEST(an_experiment_has_a_name)
+{
+    parse_well("s2vmm experiment --guest g fwb-overrides");
+    ck_assert_str_eq(options.experiment, "fwb-overrides");
+    parse_well("s2vmm experiment");
+    ck_assert_ptr_null(options.experiment);
+}
+END_TEST
+
 static const struct {
     const char *line;
     enum memattr_map_info want;
@@ -165,7 +201,7 @@ static const struct {
     const char *text; /* a part of the message */
 } bad[] = {
     {"s2vmm", "what shall I do?"},
-    {"s2vmm fly", "no command \"fly\": expected run, probe or matrix"},
+    {"s2vmm fly", "no command \"fly\": expected run, probe, matrix or experiment"},
     {"s2vmm ''", "no command \"\""},
     {"s2vmm -", "\"-\" is too much"},
     {"s2vmm --json", "what shall I do?"},
@@ -182,6 +218,14 @@ static const struct {
     {RUN "--measure", "are for `s2vmm matrix`"},
     {RUN "--html m", "are for `s2vmm matrix`"},
     {"s2vmm probe --platform amd-npt", "are for `s2vmm matrix`"},
+    {RUN "--exporters udmabuf", "are for `s2vmm matrix`"},
+    {"s2vmm matrix --exporters udmabuf", "--exporters udmabuf is for --measure"},
+    {RUN "--dmabuf 3", "--dmabuf 3 is for `s2vmm probe`"},
+    {"s2vmm probe --blobs-from udmabuf", "--blobs-from udmabuf is for `s2vmm run`"},
+    {RUN "--blobs-from udmabuf --gpu venus", "takes the renderer's place"},
+    {RUN "--gpu venus --blobs-from udmabuf", "takes the renderer's place"},
+    {"s2vmm experiment revoked", "experiment revoked needs --guest FILE"},
+    {"s2vmm experiment revoked twice --guest g", "\"twice\" is too much"},
     {RUN "more", "\"more\" is too much"},
     {RUN "-- more", "\"more\" is too much"},
 
@@ -214,6 +258,8 @@ static const struct {
     {RUN "--window 65G", "up to 64G"},
     {RUN "--window big", "--window \"big\""},
     {RUN "--cache-mode-policy lax", "--cache-mode-policy \"lax\": expected one of strict, permissive"},
+    {RUN "--needs-sync yes", "--needs-sync \"yes\": expected one of refuse, copy"},
+    {RUN "--may-change no", "--may-change \"no\": expected one of refuse, follow"},
     {RUN "--force-map-info wt", "--force-map-info \"wt\": expected one of cached, uncached, wc"},
     {RUN "--force-map-info=", "--force-map-info \"\": expected one of cached"},
     {RUN "--honor-guest-pat yes", "expected one of auto, on, off"},
@@ -260,6 +306,11 @@ START_TEST(help_tells_all_options)
                                       "--drm-node",
                                       "--window",
                                       "--cache-mode-policy",
+                                      "--needs-sync",
+                                      "--may-change",
+                                      "--blobs-from",
+                                      "--exporters",
+                                      "--dmabuf",
                                       "--force-map-info",
                                       "--honor-guest-pat",
                                       "--observe-s2",
@@ -269,7 +320,9 @@ START_TEST(help_tells_all_options)
                                       "--help",
                                       "--version",
                                       "run",
-                                      "probe"};
+                                      "probe",
+                                      "matrix",
+                                      "experiment"};
     char *text;
     size_t size;
     FILE *out = open_memstream(&text, &size);
@@ -293,6 +346,9 @@ Suite *options_suite(void)
     tcase_add_loop_test(test_case, sizes_have_suffixes, 0, (int)ARRAY_SIZE(sizes));
     tcase_add_loop_test(test_case, the_gpu_has_two_renderers, 0,
                         (int)ARRAY_SIZE(renderers));
+    tcase_add_test(test_case, an_exporter_takes_the_renderers_place);
+    tcase_add_test(test_case, policies_have_a_careful_default);
+    tcase_add_test(test_case, an_experiment_has_a_name);
     tcase_add_loop_test(test_case, map_info_can_be_forced, 0, (int)ARRAY_SIZE(forced));
     tcase_add_loop_test(test_case, a_mistake_is_named, 0, (int)ARRAY_SIZE(bad));
     tcase_add_loop_test(test_case, a_number_begins_with_a_digit, 0, 4);

@@ -57,6 +57,7 @@ static void set_up(void)
                                                          .type = MEMATTR_WB,
                                                          .said = "CACHED",
                                                          .detail = "a guess"},
+                                [CACHE_MODE_MEASUREMENT] = {.detail = "not asked"},
                             },
                         .decided = true,
                         .decider = CACHE_MODE_DRIVER,
@@ -133,6 +134,7 @@ START_TEST(a_match)
         {"answers.driver", "vgem: map_wc"},
         {"answers.exporter", "the \"drm\" name"},
         {"answers.renderer", "a guess"},
+        {"answers.measurement", "not asked"},
         {"host", "WC"},
         {"host_from", "driver"},
         {"host_measured", "null"},
@@ -142,6 +144,13 @@ START_TEST(a_match)
         {"s2_from", "expected"},
         {"map_info", "WC"},
         {"forced", "false"},
+        {"refusal", "null"},
+        {"copied", "false"},
+        {"copy_conflicts", "0"},
+        {"followed", "false"},
+        {"kernel_from", "null"},
+        {"page_table", "null"},
+        {"contradicted", "false"},
         {"late_mapping", "false"},
         {"avoids_blocks", "false"},
         {"guest_s1", "WC"},
@@ -175,6 +184,64 @@ START_TEST(a_mismatch)
 }
 END_TEST
 
+START_TEST(what_the_kernel_answers)
+{
+    static const char *const want[][2] = {
+        {"kernel_from", "exporter"},
+        {"page_table", "WB"},
+        {"contradicted", "true"},
+    };
+    resource.decision.report.kernel = (struct kernel_info){.knows_prot = true,
+                                                           .from_exporter = true,
+                                                           .knows_type = true,
+                                                           .type = MEMATTR_WB,
+                                                           .pte = 0x867};
+    resource.decision.report.contradicted = true;
+    observe(MEMATTR_WC);
+    check_values(want, ARRAY_SIZE(want));
+    fflush(recorder.text);
+    ck_assert_ptr_nonnull(strstr(text,
+                                 "  page table WB       dmabuf-info: entry 0x867, "
+                                 "which contradicts the answer\n"));
+}
+END_TEST
+
+START_TEST(a_copy)
+{
+    static const char *const want[][2] = {
+        {"copied", "true"}, {"copy_conflicts", "3"}, {"verdict", "copy"}};
+    resource.decision.copied = true;
+    resource.shadow.conflicts = 3;
+    observe(MEMATTR_WC);
+    check_values(want, ARRAY_SIZE(want));
+    fflush(recorder.text);
+    ck_assert_ptr_nonnull(strstr(text, "map_info WC (of a copy)"));
+}
+END_TEST
+
+/* A copy excuses no mismatch. */
+START_TEST(a_copy_that_the_guest_maps_otherwise)
+{
+    static const char *const want[][2] = {{"copied", "true"}, {"verdict", "mismatch"}};
+    resource.decision.copied = true;
+    observe(MEMATTR_WB);
+    check_values(want, ARRAY_SIZE(want));
+}
+END_TEST
+
+START_TEST(a_mapping_that_was_taken_away)
+{
+    static const char *const want[][2] = {{"verdict", "dropped"}, {"reason", "gone"},
+                                          {"map_info", "WC"},     {"guest_s1", "null"},
+                                          {"followed", "true"},   {"effective", "null"}};
+    resource.decision.followed = true;
+    recorder_dropped(&recorder, &resource, "gone");
+    check_values(want, ARRAY_SIZE(want));
+    fflush(recorder.text);
+    ck_assert_ptr_nonnull(strstr(text, "map_info WC (followed)\n  dropped: gone\n"));
+}
+END_TEST
+
 START_TEST(a_host_attribute_that_nobody_knows)
 {
     static const char *const want[][2] = {
@@ -201,9 +268,11 @@ START_TEST(a_refusal)
         {"guest_saw_host_write", "false"},
         {"host_saw_guest_write", "false"},
         {"host", "WC"},
+        {"refusal", "no-match"},
         {"s2", "WB"},
         {"s2_ignores_s1", "true"},
     };
+    resource.decision.refusal = MEMATTR_REFUSED_NO_MATCH;
     platform = (struct memattr_platform){
         .model = MEMATTR_EPT, .ignores_guest_pat = true, .guest_mtrr_is_wb = true};
     recorder_refused(&recorder, &resource, "because of \"this\"\n");
@@ -301,6 +370,7 @@ START_TEST(the_text_for_people)
         "  driver     WC       vgem: map_wc\n"
         "  exporter   -        the \"drm\" name\n"
         "  renderer   CACHED   a guess\n"
+        "  measurement -        not asked\n"
         "  host WC (driver), S2 WB (expected), map_info WC\n"
         "  guest S1 WC, effective WC; guest saw the host's writes: yes, "
         "host saw the guest's: no\n"
@@ -368,6 +438,10 @@ Suite *record_suite(void)
     tcase_add_checked_fixture(test_case, set_up, tear_down);
     tcase_add_test(test_case, a_match);
     tcase_add_test(test_case, a_mismatch);
+    tcase_add_test(test_case, what_the_kernel_answers);
+    tcase_add_test(test_case, a_copy);
+    tcase_add_test(test_case, a_copy_that_the_guest_maps_otherwise);
+    tcase_add_test(test_case, a_mapping_that_was_taken_away);
     tcase_add_test(test_case, a_host_attribute_that_nobody_knows);
     tcase_add_test(test_case, a_refusal);
     tcase_add_test(test_case, the_leaf_that_kvm_installed);

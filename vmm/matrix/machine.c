@@ -208,6 +208,17 @@ static bool boot(struct matrix_machine *machine, const char *command_line,
            boot_prepare(&vm->memory, &config, &image, entry, error);
 }
 
+/* vm_page_lost_function: once only, as there is one mapping. */
+static bool drop_target(void *context)
+{
+    struct matrix_machine *machine = context;
+    const struct backing *backing = &machine->target->backing;
+    struct error error;
+    return machine->mapping.mapped &&
+           !touch_pages(backing->host, backing->size, &error) &&
+           hostmem_unmap(&machine->hostmem, &machine->mapping, &error);
+}
+
 /* --- how it ended --- */
 
 /* The texts are those of kvm_set_memory_region() and vmm/vcpu.c. */
@@ -254,6 +265,10 @@ static enum matrix_machine_end run(struct matrix_machine *machine,
     if (!vm_init(&machine->vm, &vm_config, config->trace, error) ||
         !add_devices(machine, error))
         return MATRIX_MACHINE_NOT_MADE;
+    if (config->drop_lost) {
+        machine->vm.page_lost = drop_target;
+        machine->vm.page_lost_context = machine;
+    }
     if (!add_target(machine, strategy, error))
         return says(error, strerror(EINVAL)) ? MATRIX_MACHINE_REFUSED
                                              : MATRIX_MACHINE_FAILED;

@@ -10,9 +10,9 @@
 #ifndef S2VMM_MATRIX_MACHINE_H
 #define S2VMM_MATRIX_MACHINE_H
 
+#include "devices/gpu/exporters/target.h"
 #include "devices/gpu/record.h"
 #include "vmm/matrix/matrix.h"
-#include "vmm/matrix/target.h"
 #include "vmm/s2_observer.h"
 #include "vmm/trace.h"
 #include "vmm/vm.h"
@@ -38,6 +38,9 @@ struct matrix_machine_config {
     unsigned timeout; /* seconds, for one VM */
     bool honour_guest_pat;
     bool observe_s2;
+    /* When the target's pages are gone and KVM_RUN ends with EFAULT, the memslot is dropped and
+     * the guest goes on, with nothing behind the addresses. */
+    bool drop_lost;
     FILE *console; /* of the guest; NULL: none, which is faster */
     struct trace *trace;
     matrix_sight_function *seen; /* on the vCPU's thread */

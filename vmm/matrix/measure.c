@@ -158,7 +158,7 @@ static bool reopen(struct measurement *measurement, const struct exporter *expor
                    struct error *error)
 {
     target_close(&measurement->target);
-    return target_open(&measurement->target, exporter,
+    return target_open(&measurement->target, exporter, TARGET_SIZE,
                        measurement->matrix->platform.model, error);
 }
 

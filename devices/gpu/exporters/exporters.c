@@ -9,7 +9,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "vmm/matrix/target.h"
+#include "devices/gpu/exporters/lab.h"
 
 static bool failed(struct error *error, const char *what)
 {
@@ -114,3 +114,30 @@ const struct exporter exporters[] = {
 // clang-format on
 
 const unsigned exporter_count = ARRAY_SIZE(exporters);
+
+bool exporter_find(const char *name, struct exporter *exporter, struct error *error)
+{
+    static const char lab[] = EXPORTER_LAB;
+    for (unsigned i = 0; i < exporter_count; i++) {
+        if (strcmp(exporters[i].name, name) == 0) {
+            *exporter = exporters[i];
+            return true;
+        }
+    }
+    struct dmabuf_lab_create ignored;
+    if (strncmp(name, lab, sizeof lab - 1) != 0)
+        return error_set(
+            error, ERROR_CONFIG_USAGE,
+            "there is no exporter \"%s\": expected udmabuf, \"system heap\", "
+            "\"vgem PRIME\", \"virtio-gpu PRIME\", \"vkms PRIME\", or "
+            "dmabuf-lab:BACKING,VMA,ATTRIBUTE",
+            name);
+    *exporter = (struct exporter){
+        .name = name,
+        .open = exporter_lab,
+        .argument = name + sizeof lab - 1,
+        .protection = TARGET_SAID,
+        .source = "devices/dmabuf-lab/dmabuf_lab.h",
+    };
+    return lab_parse(exporter->argument, &ignored, error);
+}

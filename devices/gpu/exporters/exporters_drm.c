@@ -7,7 +7,7 @@
 #include <unistd.h>
 #include <xf86drm.h>
 
-#include "vmm/matrix/target.h"
+#include "devices/gpu/exporters/target.h"
 
 #define NODES_MAX    16
 #define WIDTH        1024u /* pixels of 32 bits: a row is a page */
@@ -21,14 +21,17 @@ static bool is_driver(int node, const char *driver)
     return is;
 }
 
-static bool open_node(const char *driver, int *node, struct error *error)
+static bool open_node(struct target *target, const char *driver, int *node,
+                      struct error *error)
 {
     for (unsigned i = 0; i < NODES_MAX; i++) {
         char path[32];
         snprintf(path, sizeof path, "/dev/dri/card%u", i);
         *node = open(path, O_RDWR | O_CLOEXEC);
-        if (*node >= 0 && is_driver(*node, driver))
+        if (*node >= 0 && is_driver(*node, driver)) {
+            memcpy(target->drm_node, path, sizeof path);
             return true;
+        }
         if (*node >= 0)
             close(*node);
     }
@@ -40,7 +43,7 @@ static bool open_node(const char *driver, int *node, struct error *error)
 static bool create_dumb(struct target *target, const char *driver, int *node,
                         uint32_t *handle, struct error *error)
 {
-    if (!open_node(driver, node, error))
+    if (!open_node(target, driver, node, error))
         return false;
     target_keep(target, *node);
     struct drm_mode_create_dumb create = {

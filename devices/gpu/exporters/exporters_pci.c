@@ -17,7 +17,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "vmm/matrix/target.h"
+#include "devices/gpu/exporters/target.h"
 
 #define DEVICES       "/sys/bus/pci/devices"
 #define IVSHMEM       "0x1af4:0x1110" /* vendor and device */
@@ -91,6 +91,75 @@ static bool find_device(const char *wanted, char *device, struct error *error)
                            "the PCI device " IVSHMEM " is not bound to %s", wanted)
                : error_set(error, ERROR_CONFIG_HOST,
                            "the PCI device " IVSHMEM " belongs to the driver %s", driver);
+}
+
+/* --- memory for dmabuf-lab --- */
+
+#define SMALLEST_MEMORY (64 * KIB)
+#define IS_MEMORY       0x200u /* IORESOURCE_MEM, IORESOURCE_PREFETCH: include/linux/ioport.h */
+#define IS_PREFETCHABLE 0x2000u
+#define BARS            6u
+
+/* The file "resource" has a line for each BAR: start, last byte, flags. */
+static bool find_bar(const char *device, struct pci_memory *memory)
+{
+    char path[320];
+    char line[80];
+    bool found = false;
+    snprintf(path, sizeof path, DEVICES "/%s/resource", device);
+    FILE *in = fopen(path, "re");
+    for (uint32_t bar = 0; in && !found && bar < BARS && fgets(line, sizeof line, in);
+         bar++) {
+        char *at = line;
+        uint64_t start = strtoull(at, &at, 16);
+        uint64_t last = strtoull(at, &at, 16);
+        uint64_t flags = strtoull(at, &at, 16);
+        found = (flags & IS_MEMORY) && (flags & IS_PREFETCHABLE) && last > start &&
+                last - start >= SMALLEST_MEMORY - 1;
+        memory->bar = bar;
+        memory->size = last - start + 1;
+    }
+    if (in)
+        fclose(in);
+    return found;
+}
+
+/* "0000:00:05.0" */
+static bool parse_address(const char *device, uint32_t *address)
+{
+    unsigned domain;
+    unsigned bus;
+    unsigned slot;
+    unsigned function;
+    if (sscanf(device, "%4x:%2x:%2x.%1u", &domain, &bus, &slot, &function) != 4)
+        return false;
+    *address = domain << 16 | bus << 8 | slot << 3 | function;
+    return true;
+}
+
+bool exporter_pci_find_memory(struct pci_memory *memory, struct error *error)
+{
+    DIR *folder = opendir(DEVICES);
+    const struct dirent *entry;
+    bool found = false;
+    bool is_best = false;
+    while (folder && !is_best && (entry = readdir(folder)) != NULL) {
+        struct pci_memory candidate;
+        char driver[64];
+        read_driver(entry->d_name, driver, sizeof driver);
+        if (driver[0] || !parse_address(entry->d_name, &candidate.address) ||
+            !find_bar(entry->d_name, &candidate))
+            continue;
+        is_best = is_ivshmem(entry->d_name);
+        if (!found || is_best)
+            *memory = candidate;
+        found = true;
+    }
+    if (folder)
+        closedir(folder);
+    return found || error_set(error, ERROR_CONFIG_HOST,
+                              "no PCI device without a driver has a prefetchable BAR of "
+                              "64 KiB or more (QEMU's ivshmem-plain has one)");
 }
 
 /* Without firmware and without a driver nobody has told the device to answer. */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "vmm/matrix/target.h"
+#include "devices/gpu/exporters/target.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -81,6 +81,7 @@ static enum memattr_type host_type(enum memattr_model model,
             return MEMATTR_DEVICE_nGnRE;
         break;
     case TARGET_NONCACHED:
+    case TARGET_SAID:
         break;
     }
     return memattr_s1_of_map_info(model, MEMATTR_MAP_UNCACHED);
@@ -129,22 +130,31 @@ static bool examine(struct target *target, struct error *error)
     return true;
 }
 
-bool target_open(struct target *target, const struct exporter *exporter,
+/* None of these exporters hides its attribute from the mapping, as TTM does. */
+static void describe(struct target *target, const struct exporter *exporter)
+{
+    target->buffer.page = exporter->page;
+    target->buffer.host = host_type(target->model, exporter->protection);
+    target->buffer.vma_is_uncacheable = exporter->protection != TARGET_CACHED;
+}
+
+bool target_open(struct target *target, const struct exporter *exporter, uint64_t size,
                  enum memattr_model model, struct error *error)
 {
-    *target =
-        (struct target){.backing = {.kind = BACKING_SHM, .fd = -1, .size = TARGET_SIZE},
-                        .scatter = scatter_memory()};
+    *target = (struct target){.backing = {.kind = BACKING_SHM, .fd = -1, .size = size},
+                              .model = model};
+    bool says_itself = exporter->protection == TARGET_SAID;
+    if (!says_itself)
+        target->scatter = scatter_memory();
     if (!exporter->open(target, exporter->argument, error)) {
         target_close(target);
         return false;
     }
-    /* None of the exporters hides its attribute from the mapping, as TTM does. */
-    target->buffer.page = exporter->page;
-    target->buffer.host = host_type(model, exporter->protection);
-    target->buffer.vma_is_uncacheable = exporter->protection != TARGET_CACHED;
-    if (target->backing.fd >= 0 && backing_is_dmabuf(target->backing.fd))
+    if (!says_itself)
+        describe(target, exporter);
+    if (target->backing.fd >= 0 && backing_is_dmabuf(target->backing.fd)) {
         target->backing.kind = BACKING_DMABUF;
+    }
     if (!examine(target, error)) {
         target_close(target);
         return false;

@@ -16,14 +16,21 @@
 #include "devices/gpu/backing.h"
 #include "vmm/memattr.h"
 
-#define TARGET_SIZE (4 * MIB) /* or less, if a BAR is smaller */
+#define TARGET_SIZE                                                                      \
+    (4 * MIB) /* of a target whose size does not matter; a BAR's may be less */
 
 struct target {
     struct backing backing;       /* fd -1: anonymous memory */
     uint64_t file_offset;         /* where in the file the mapping begins */
     struct memattr_buffer buffer; /* what the attribute model is asked about */
     char vma_flags[80];           /* "rd wr mr mw me pf dd" */
-    bool clean_is_readonly;       /* see target_examine() */
+    bool clean_is_readonly;       /* a page that was read is mapped read-only */
+    /* Only the first page of each block has a reference of its own. */
+    bool is_unreferenced;
+    enum memattr_map_info
+        says;                 /* what the exporter's mmap_info says; NONE: it has none */
+    enum memattr_model model; /* of target_open() */
+    char drm_node[32];        /* the DRM node that made it, or "" */
     void *
         scatter; /* pages that are held so that the memory has neighbours of others; or NULL */
     int helpers[4];    /* more descriptors that keep it alive; 0: none */
@@ -36,6 +43,7 @@ enum target_protection {
     TARGET_WRITECOMBINE, /* pgprot_writecombine() */
     TARGET_DEVICE,       /* pgprot_device() */
     TARGET_NONCACHED,    /* pgprot_noncached() */
+    TARGET_SAID,         /* open() has filled in target->buffer, `page` is not used */
 };
 
 struct exporter {
@@ -50,9 +58,15 @@ struct exporter {
 extern const struct exporter exporters[];
 extern const unsigned exporter_count;
 
-/* Gets memory from the exporter, maps it, and looks at the mapping. ERROR_CONFIG_HOST when this
- * host has no such thing, and why. */
-bool target_open(struct target *target, const struct exporter *exporter,
+#define EXPORTER_LAB "dmabuf-lab:"
+
+/* The exporter of this name: one of the table, or "dmabuf-lab:" and its words, see
+ * exporter_lab(). `name` stays in use. False: there is none. ERROR_CONFIG_USAGE. */
+bool exporter_find(const char *name, struct exporter *exporter, struct error *error);
+
+/* Gets `size` bytes of memory from the exporter, maps it, and looks at the mapping.
+ * ERROR_CONFIG_HOST when this host has no such thing, and why. */
+bool target_open(struct target *target, const struct exporter *exporter, uint64_t size,
                  enum memattr_model model, struct error *error);
 
 /* Unmaps and closes; a zeroed object is fine. */
@@ -72,13 +86,39 @@ bool exporter_drm_dumb(struct target *target, const char *driver, struct error *
 bool exporter_pci_sysfs(struct target *target, const char *file, struct error *error);
 bool exporter_pci_vfio(struct target *target, const char *unused, struct error *error);
 
+/* Memory of a PCI device. */
+struct pci_memory {
+    uint32_t address; /* domain << 16 | bus << 8 | device << 3 | function */
+    uint32_t bar;
+    uint64_t size; /* bytes */
+};
+
+/* The memory of a device that no driver owns: ivshmem's, or else the first BAR of 64 KiB or
+ * more that is prefetchable, which means that reads have no side effects. ERROR_CONFIG_HOST. */
+bool exporter_pci_find_memory(struct pci_memory *memory, struct error *error);
+
+/* dmabuf-lab. words: BACKING,VMA,ATTRIBUTE[,FLAG]... of pages, blocks, bar; pfnmap, fault,
+ * mixed, struct-pages, ttm; wb, wc, wc-wished, uc, device; needs-sync, may-change, naive,
+ * any-uncached (devices/dmabuf-lab/dmabuf_lab.h). The buffer's facts - page, host, vma - are
+ * those that the words mean on this architecture. */
+bool exporter_lab(struct target *target, const char *words, struct error *error);
+/* Of a target that dmabuf-lab made. ERROR_CONFIG_HOST. */
+bool exporter_lab_move(const struct target *target, struct error *error);
+bool exporter_lab_set_attribute(const struct target *target, const char *attribute,
+                                struct error *error);
+bool exporter_lab_revoke(const struct target *target, struct error *error);
+
 /* --- vma.c --- */
 
 /* The VmFlags of the mapping that holds this address, from a file like /proc/self/smaps. False:
  * there is no such mapping. */
 bool vma_find_flags(FILE *smaps, const void *address, char *flags, size_t size);
 
-/* What KVM on arm64 will take the mapping for. */
+/* What KVM on arm64 will take the mapping for; never MEMATTR_VMA_MIXED, which only its entries
+ * tell. */
 enum memattr_vma vma_kind(const char *flags);
+
+/* Whether a flag of two letters is there. */
+bool vma_has_flag(const char *flags, const char *flag);
 
 #endif

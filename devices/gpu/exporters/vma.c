@@ -2,7 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "vmm/matrix/target.h"
+#include "devices/gpu/exporters/target.h"
 
 bool vma_find_flags(FILE *smaps, const void *address, char *flags, size_t size)
 {
@@ -32,7 +32,7 @@ bool vma_find_flags(FILE *smaps, const void *address, char *flags, size_t size)
     return found;
 }
 
-static bool has_flag(const char *flags, const char *flag)
+bool vma_has_flag(const char *flags, const char *flag)
 {
     for (const char *at = flags; (at = strstr(at, flag)) != NULL; at++) {
         bool starts = at == flags || at[-1] == ' ';
@@ -47,7 +47,7 @@ static bool has_flag(const char *flags, const char *flag)
  * so. */
 enum memattr_vma vma_kind(const char *flags)
 {
-    if (!has_flag(flags, "pf"))
+    if (!vma_has_flag(flags, "pf"))
         return MEMATTR_VMA_PLAIN;
-    return has_flag(flags, "??") ? MEMATTR_VMA_VFIO : MEMATTR_VMA_PFNMAP;
+    return vma_has_flag(flags, "??") ? MEMATTR_VMA_VFIO : MEMATTR_VMA_PFNMAP;
 }

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A renderer that renders nothing: every blob is a fresh dma-buf of one exporter
+ * (devices/gpu/exporters/target.h). With it the whole line from the guest's call to map_info
+ * is tried with buffers that no renderer makes, those of dmabuf-lab above all:
+ *
+ *     s2vmm run --blobs-from dmabuf-lab:pages,fault,wc ...
+ *
+ * It has no capsets; a context of capset 0 can be made, and fences are signalled at once. What
+ * SUBMIT_3D carries are commands to dmabuf-lab, for experiments: "move", "set attribute",
+ * "revoke" (devices/gpu/renderer_exporter_abi.h).
+ */
+#ifndef S2VMM_GPU_RENDERER_EXPORTER_H
+#define S2VMM_GPU_RENDERER_EXPORTER_H
+
+#include "devices/gpu/renderer.h"
+#include "vmm/memattr.h"
+
+/* At one time. A target holds some memory more than its blob's. */
+#define RENDERER_EXPORTER_BLOBS_MAX 16u
+
+struct renderer_exporter;
+
+/* name: as for exporter_find(), kept; fence, context: called as in struct renderer_ops. A first
+ * buffer is made and thrown away, so that what this host does not have is found here.
+ * ERROR_CONFIG_USAGE for an unknown name, and for an exporter whose memory has no fd that
+ * could be handed out; ERROR_CONFIG_HOST. */
+struct renderer_exporter *renderer_exporter_create(const char *name,
+                                                   enum memattr_model model,
+                                                   renderer_fence_function *fence,
+                                                   void *context, struct error *error);
+/* NULL is fine. */
+void renderer_exporter_destroy(struct renderer_exporter *exporter);
+struct renderer renderer_exporter_interface(struct renderer_exporter *exporter);
+
+#endif

@@ -1,0 +1,164 @@
+/* SPDX-License-Identifier: MIT */
+/* On a host without dmabuf-lab: a memfd stands for an exporter's buffer, and what dmabuf-lab
+ * would do with it fails. The rest is for the lab (tests/e2e/cases_lab.c). */
+#include <check.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "devices/gpu/renderer_exporter.h"
+#include "devices/gpu/renderer_exporter_abi.h"
+#include "tests/unit/fake_kernel.h"
+#include "tests/unit/suites.h"
+
+static struct renderer_exporter *exporter;
+static struct renderer renderer;
+static uint32_t signalled;
+static unsigned fds_before;
+
+static void fence_done(void *context, struct renderer_timeline timeline, uint32_t fence)
+{
+    ck_assert_ptr_eq(context, &signalled);
+    ck_assert_uint_eq(timeline.ring, 3);
+    signalled = fence;
+}
+
+static void set_up(void)
+{
+    struct error error;
+    fds_before = fake_kernel_open_fds();
+    exporter =
+        renderer_exporter_create("memfd", MEMATTR_NPT, fence_done, &signalled, &error);
+    ck_assert_msg(exporter != NULL, "%s", error.text);
+    renderer = renderer_exporter_interface(exporter);
+}
+
+static void tear_down(void)
+{
+    renderer_exporter_destroy(exporter);
+    renderer_exporter_destroy(NULL);
+    ck_assert_uint_eq(fake_kernel_open_fds(), fds_before);
+}
+
+static bool create(uint32_t id, struct error *error)
+{
+    const struct renderer_blob blob = {.resource_id = id, .size = 64 * KIB};
+    return renderer.ops->blob_create(renderer.context, &blob, error);
+}
+
+static void submit_fails(const struct exporter_command *command, uint32_t size,
+                         const char *text)
+{
+    struct error error;
+    struct exporter_command copy = *command;
+    ck_assert(!renderer.ops->submit(renderer.context, 1, &copy, size, &error));
+    ck_assert_msg(strstr(error.text, text) != NULL, "%s", error.text);
+}
+
+START_TEST(a_blob_is_a_buffer_of_the_exporter)
+{
+    struct error error;
+    enum renderer_fd_type type;
+    uint32_t map_info;
+    int fd;
+    ck_assert_msg(create(5, &error), "%s", error.text);
+    ck_assert(renderer.ops->blob_export(renderer.context, 5, &type, &fd, &error));
+    ck_assert_int_eq(type, RENDERER_FD_SHM);
+    ck_assert_int_eq(lseek(fd, 0, SEEK_END), 64 * KIB);
+    close(fd);
+    ck_assert(!renderer.ops->blob_map_info(renderer.context, 5, &map_info));
+    void *host;
+    uint64_t size;
+    ck_assert(!renderer.ops->blob_map(renderer.context, 5, &host, &size, &error));
+    renderer.ops->blob_destroy(renderer.context, 5);
+}
+END_TEST
+
+START_TEST(so_many_at_one_time)
+{
+    struct error error;
+    for (uint32_t id = 1; id <= RENDERER_EXPORTER_BLOBS_MAX; id++)
+        ck_assert_msg(create(id, &error), "%s", error.text);
+    ck_assert(!create(99, &error));
+    ck_assert_int_eq(error.code, ERROR_GUEST_LIMIT);
+    renderer.ops->blob_destroy(renderer.context, 7);
+    ck_assert(create(99, &error)); /* the others are left to destroy() */
+}
+END_TEST
+
+START_TEST(contexts_have_no_capset)
+{
+    struct error error;
+    struct renderer_capset capset;
+    ck_assert(!renderer.ops->capset(renderer.context, 0, &capset));
+    ck_assert(renderer.ops->context_create(renderer.context, 1, 0, "x", &error));
+    ck_assert(!renderer.ops->context_create(renderer.context, 1, 4, "x", &error));
+    ck_assert_int_eq(error.code, ERROR_GUEST_PARAMETER);
+}
+END_TEST
+
+START_TEST(fences_are_signalled_at_once)
+{
+    struct error error;
+    ck_assert(renderer.ops->fence(renderer.context, (struct renderer_timeline){.ring = 3},
+                                  42, &error));
+    ck_assert_uint_eq(signalled, 42);
+}
+END_TEST
+
+START_TEST(bad_commands_are_refused)
+{
+    struct error error;
+    const struct exporter_command move = {.operation = EXPORTER_MOVE, .resource_id = 5};
+    struct exporter_command bad = move;
+    submit_fails(&move, sizeof move, "there is no blob 5");
+    ck_assert(create(5, &error));
+    submit_fails(&move, 12, "a stream of 12 bytes");
+    bad.resource_id = 0; /* would be a free place */
+    submit_fails(&bad, sizeof bad, "there is no blob 0");
+    bad = move;
+    bad.operation = 77;
+    submit_fails(&bad, sizeof bad, "operation 77");
+    bad = move;
+    bad.reserved = 1;
+    submit_fails(&bad, sizeof bad, "reserved word");
+    bad = move;
+    bad.argument = 1;
+    submit_fails(&bad, sizeof bad, "reserved word");
+    bad = move;
+    bad.operation = EXPORTER_SET_ATTRIBUTE;
+    bad.argument = 3;
+    submit_fails(&bad, sizeof bad, "attribute 3");
+    submit_fails(&move, sizeof move, "at byte 0 of the stream"); /* no dmabuf-lab */
+}
+END_TEST
+
+static void create_fails(const char *name, enum error_code code, const char *text)
+{
+    struct error error;
+    ck_assert_ptr_null(
+        renderer_exporter_create(name, MEMATTR_NPT, fence_done, NULL, &error));
+    ck_assert_int_eq(error.code, code);
+    ck_assert_msg(strstr(error.text, text) != NULL, "%s", error.text);
+}
+
+START_TEST(not_every_exporter_will_do)
+{
+    create_fails("nobody", ERROR_CONFIG_USAGE, "nobody");
+    create_fails("anonymous", ERROR_CONFIG_USAGE, "no dma-buf or memfd");
+}
+END_TEST
+
+Suite *renderer_exporter_suite(void)
+{
+    Suite *suite = suite_create("renderer exporter");
+    TCase *test_case = tcase_create("renderer exporter");
+    tcase_add_checked_fixture(test_case, set_up, tear_down);
+    tcase_add_test(test_case, a_blob_is_a_buffer_of_the_exporter);
+    tcase_add_test(test_case, so_many_at_one_time);
+    tcase_add_test(test_case, contexts_have_no_capset);
+    tcase_add_test(test_case, fences_are_signalled_at_once);
+    tcase_add_test(test_case, bad_commands_are_refused);
+    tcase_add_test(test_case, not_every_exporter_will_do);
+    suite_add_tcase(suite, test_case);
+    return suite;
+}
