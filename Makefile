@@ -52,8 +52,8 @@ LDFLAGS = -pthread $(CROSS) $(if $(SAN),$(SANITIZERS)) $(if $(COVERAGE),--covera
 LDLIBS = $(shell $(PKG_CONFIG) --libs libdrm 2>/dev/null) -l:libfdt.a -ldl
 
 # --- the VMM -----------------------------------------------------------------------------
-VMM_SOURCES := $(wildcard vmm/*.c vmm/arch/$(ARCH_DIR)/*.c vmm/matrix/*.c virtio/*.c devices/*.c \
-                          devices/gpu/*.c firmware/*.c firmware/$(ARCH_DIR)/*.c)
+VMM_SOURCES := $(wildcard vmm/*.c vmm/arch/$(ARCH_DIR)/*.c vmm/matrix/*.c vmm/experiments/*.c virtio/*.c devices/*.c \
+                          devices/gpu/*.c devices/gpu/exporters/*.c firmware/*.c firmware/$(ARCH_DIR)/*.c)
 LIB_SOURCES := $(filter-out vmm/main.c,$(VMM_SOURCES))
 LIB_OBJECTS := $(LIB_SOURCES:%.c=$(BUILD)/%.o)
 LIB := $(BUILD)/libs2vmm.a
@@ -82,6 +82,8 @@ E2E_SOURCES := $(wildcard tests/e2e/*.c)
 E2E_OBJECTS := $(E2E_SOURCES:%.c=$(BUILD)/%.o)
 E2E := $(BUILD)/e2e-tests
 BENCH := $(BUILD)/bench-map
+# What tries the host modules in a running kernel; they use nothing of the VMM.
+MODULE_TESTS := $(BUILD)/module-stress $(BUILD)/module-lab-check
 # The bare-metal program that compares the attribute model with an arm64 CPU: tests/oracle/run.
 ORACLE_OBJECTS := $(patsubst %,$(BUILD)/%.guest.o,guest/console guest/string \
                     $(basename $(wildcard tests/oracle/arm64/*.[cS] vmm/memattr*.c)))
@@ -105,6 +107,14 @@ $(UNIT): $(UNIT_OBJECTS) $(LIB)
 $(E2E): $(E2E_OBJECTS) $(LIB)
 	$(call say,LINK,$@)
 	$(Q)$(COMPILE) $(LDFLAGS) -o $@ $^ $(CHECK_LIBS) $(LDLIBS)
+
+$(BUILD)/module-stress: $(patsubst %.c,$(BUILD)/%.o,$(filter-out tests/modules/lab_%,$(wildcard tests/modules/*.c)))
+	$(call say,LINK,$@)
+	$(Q)$(COMPILE) $(LDFLAGS) -o $@ $^
+
+$(BUILD)/module-lab-check: $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/modules/lab_*.c) tests/modules/checks.c tests/modules/buffers.c)
+	$(call say,LINK,$@)
+	$(Q)$(COMPILE) $(LDFLAGS) -o $@ $^
 
 $(GUEST): $(GUEST_OBJECTS) guest/arch/$(ARCH_DIR)/guest.ld
 	$(call say,LINK,$@)
@@ -166,7 +176,7 @@ bench:
 
 # The programs that tests/check runs.
 .PHONY: tests
-tests: all $(UNIT) $(E2E) $(ORACLE)
+tests: all $(UNIT) $(E2E) $(MODULE_TESTS) $(ORACLE)
 
 # --- house rules -------------------------------------------------------------------------
 C_FILES := $(shell find vmm virtio devices firmware guest tests -name '*.[ch]' 2>/dev/null)
@@ -194,6 +204,7 @@ lint:
 	$(Q)TIDY_FLAGS='$(OTHER_FLAGS)' tests/lint-tidy $(wildcard vmm/arch/$(OTHER_ARCH)/*.c firmware/$(OTHER_ARCH)/*.c)
 	+$(Q)$(MAKE) --no-print-directory $(BUILD)/print-memattr
 	$(Q)$(BUILD)/print-memattr --check docs/memory-attributes.md
+	$(Q)$(BUILD)/print-memattr --check docs/refusals.md
 	@echo 'lint: clean'
 
 .PHONY: format
@@ -208,10 +219,11 @@ $(BUILD)/print-memattr: $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/golden/*.c)
 	$(call say,LINK,$@)
 	$(Q)$(COMPILE) $(LDFLAGS) -o $@ $^ $(LDLIBS)
 
-# Rewrites the tables of docs/memory-attributes.md from those in vmm/memattr*.c.
+# Rewrites the tables of docs/memory-attributes.md and docs/refusals.md from vmm/memattr*.c.
 .PHONY: docs
 docs: $(BUILD)/print-memattr
 	$(Q)$< --update docs/memory-attributes.md
+	$(Q)$< --update docs/refusals.md
 
 PREFIX ?= /usr/local
 .PHONY: install

@@ -60,6 +60,11 @@ enum arch_access arch_unaligned_read(const volatile void *address);
  * with two ordinary reads: it always works. */
 enum arch_access arch_pair_read(const volatile void *address);
 
+/* x86: gives a range of physical addresses (size: a power of 2 from 4 KiB, which the start is a
+ * multiple of) the type UC in this CPU's first variable MTRR, or takes that register out of use
+ * again. False where there are no MTRRs: on arm64. */
+bool arch_set_mtrr_uc(uint64_t start, uint64_t size, bool on);
+
 /* A clock that only bounds how long we wait. A second has at most ARCH_TICKS_PER_SECOND
  * of its ticks, so that a bound is never shorter than it says. */
 uint64_t arch_ticks(void);

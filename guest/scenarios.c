@@ -24,14 +24,22 @@ const struct scenario scenarios[] = {
     {"indirect",      scenario_indirect,      "blob-shm with indirect descriptors"},
     {"event-index",   scenario_event_index,   "blob-shm with the event index"},
     {"attributes",    scenario_attributes,    "host memory through every attribute"},
+    {"experiment-moving",  scenario_experiment_moving,  "memory that the host moves meanwhile"},
+    {"experiment-revoked", scenario_experiment_revoked, "memory that the host takes away meanwhile"},
     {"blob-overrun",  scenario_blob_overrun,  "a blob that is larger than its buffer"},
     {"bad-commands",  scenario_bad_commands,  "commands that must be refused"},
     {"window-full",   scenario_window_full,   "fills the window"},
     {"hole",          scenario_hole,          "accesses where nothing is mapped"},
     {"hole-pair",     scenario_hole_pair,     "16 bytes at once where nothing is mapped: expect=works or faults"},
+    {"mtrr",          scenario_mtrr,          "an MTRR of UC over the window: refused, until it is gone"},
     {"reset-mapped",  scenario_reset_mapped,  "reset while blobs are mapped"},
     {"ring-hostile",  scenario_ring_hostile,  "rings that break the rules"},
     {"ring-spin",     scenario_ring_spin,     "a vCPU that never stops kicking"},
+    {"exporter",      scenario_exporter,      "a buffer of --blobs-from: mapped, or expect=refused"},
+    {"exporter-copy", scenario_exporter_copy, "a buffer that needs SYNC, of which the guest gets a copy"},
+    {"exporter-moves", scenario_exporter_moves, "the exporter moves a mapped buffer"},
+    {"exporter-revokes", scenario_exporter_revokes, "the exporter takes a mapped buffer's pages away"},
+    {"exporter-attribute", scenario_exporter_attribute, "the exporter changes a mapped buffer's attribute"},
 };
 // clang-format on
 

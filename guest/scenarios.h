@@ -34,14 +34,22 @@ bool scenario_blob_venus(struct guest *guest);
 bool scenario_blob_virgl(struct guest *guest);
 bool scenario_indirect(struct guest *guest);
 bool scenario_event_index(struct guest *guest);
+bool scenario_experiment_moving(struct guest *guest);
+bool scenario_experiment_revoked(struct guest *guest);
 bool scenario_attributes(struct guest *guest);
 bool scenario_blob_overrun(struct guest *guest);
 bool scenario_bad_commands(struct guest *guest);
 bool scenario_window_full(struct guest *guest);
 bool scenario_hole(struct guest *guest);
 bool scenario_hole_pair(struct guest *guest);
+bool scenario_mtrr(struct guest *guest);
 bool scenario_reset_mapped(struct guest *guest);
 bool scenario_ring_hostile(struct guest *guest);
 bool scenario_ring_spin(struct guest *guest);
+bool scenario_exporter(struct guest *guest);
+bool scenario_exporter_copy(struct guest *guest);
+bool scenario_exporter_moves(struct guest *guest);
+bool scenario_exporter_revokes(struct guest *guest);
+bool scenario_exporter_attribute(struct guest *guest);
 
 #endif

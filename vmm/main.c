@@ -14,7 +14,9 @@
 #include <unistd.h>
 
 #include "devices/exit.h"
+#include "devices/gpu/dmabuf_report.h"
 #include "devices/gpu/gpu.h"
+#include "devices/gpu/lost.h"
 #include "devices/gpu/renderer_virgl.h"
 #include "devices/gpu/witness.h"
 #include "devices/gpu/witness_abi.h"
@@ -24,6 +26,7 @@
 #include "firmware/boot.h"
 #include "virtio/mmio.h"
 #include "vmm/arch/arch.h"
+#include "vmm/experiments/command.h"
 #include "vmm/json.h"
 #include "vmm/layout.h"
 #include "vmm/matrix/command.h"
@@ -37,7 +40,7 @@
 enum exit_status {
     STATUS_SUCCESS = 0,
     STATUS_GUEST_FAILED = 1,
-    STATUS_DIFFERS = 1, /* matrix: an observation that nothing explains */
+    STATUS_DIFFERS = 1, /* matrix, experiment: an observation that nothing explains */
     STATUS_CONFIG = 2,
     STATUS_HOST = 3,
     STATUS_GUEST_CRASHED = 4,
@@ -150,7 +153,7 @@ static bool open_records(struct machine *machine, const struct options *options,
                          struct error *error)
 {
     struct recorder *recorder = &machine->recorder;
-    recorder->platform = &machine->platform.memattr;
+    recorder->platform = &machine->gpu.config.platform;
     recorder->trace = &machine->trace;
     recorder->observer = options->observe_s2 ? &machine->observer : NULL;
     recorder->text = options->json ? NULL : stdout;
@@ -160,6 +163,16 @@ static bool open_records(struct machine *machine, const struct options *options,
     recorder->json_file = fopen(options->records, "we");
     return recorder->json_file || error_set(error, ERROR_CONFIG_FILE, "--records %s: %s",
                                             options->records, strerror(errno));
+}
+
+static bool honour_guest_pat(void *context, struct error *error)
+{
+    return vm_honour_guest_pat(context, error);
+}
+
+static bool guest_mtrr_is_wb(void *context, struct gpa_range range)
+{
+    return vm_guest_mtrr_is_wb(context, range);
 }
 
 static bool add_gpu(struct machine *machine, const struct options *options,
@@ -174,6 +187,17 @@ static bool add_gpu(struct machine *machine, const struct options *options,
         .platform = machine->platform.memattr,
         .pfnmap_block_hazard = machine->platform.pfnmap_block_hazard,
         .permissive = options->permissive,
+        .copy_unsynced = options->copy_unsynced,
+        .follow_changes = options->follow_changes,
+        .blobs_from = options->blobs_from,
+        .honour_guest_pat = machine->platform.memattr.ignores_guest_pat &&
+                                    machine->platform.guest_pat_liftable &&
+                                    options->guest_pat == OPTIONS_GUEST_PAT_AUTO
+                                ? honour_guest_pat
+                                : NULL,
+        .honour_guest_pat_context = vm,
+        .guest_mtrr_is_wb = guest_mtrr_is_wb,
+        .guest_mtrr_is_wb_context = vm,
         .force_map_info = options->force_map_info,
     };
     const struct bus_entry transport = {
@@ -222,6 +246,8 @@ static bool add_gpu(struct machine *machine, const struct options *options,
     announce(machine, BOOT_DEVICE_VIRTIO_MMIO, LAYOUT_VIRTIO_MMIO_IRQ, transport.start,
              transport.size);
     announce(machine, BOOT_DEVICE_WITNESS, 0, witness.start, witness.size);
+    vm->page_lost = gpu_page_lost;
+    vm->page_lost_context = &machine->gpu;
     return gpu_start(&machine->gpu, error);
 }
 
@@ -242,9 +268,11 @@ static bool boot(struct machine *machine, const struct options *options,
            boot_prepare(&vm->memory, &config, &image, entry, error);
 }
 
-/* Whether to lift KVM's quirk, and what that makes of the platform. */
+/* Whether to lift KVM's quirk when a VM is made, and what that makes of the platform. With
+ * "auto" it is lifted by the first blob that needs it; in the VMs of the matrix, which have
+ * no such moment, at once. */
 static bool decide_guest_pat(struct platform *platform, const struct options *options,
-                             bool *honour, struct error *error)
+                             bool auto_is_on, bool *honour, struct error *error)
 {
     if (options->guest_pat == OPTIONS_GUEST_PAT_ON &&
         platform->memattr.ignores_guest_pat && !platform->guest_pat_liftable)
@@ -253,7 +281,8 @@ static bool decide_guest_pat(struct platform *platform, const struct options *op
             "--honor-guest-pat=on: this kernel cannot (KVM_CAP_DISABLE_QUIRKS2 lacks "
             "KVM_X86_QUIRK_IGNORE_GUEST_PAT); use Linux 6.16 or newer on a CPU "
             "with self-snoop");
-    *honour = options->guest_pat != OPTIONS_GUEST_PAT_OFF &&
+    *honour = (options->guest_pat == OPTIONS_GUEST_PAT_ON ||
+               (options->guest_pat == OPTIONS_GUEST_PAT_AUTO && auto_is_on)) &&
               platform->memattr.ignores_guest_pat && platform->guest_pat_liftable;
     if (*honour)
         platform->memattr.ignores_guest_pat = false;
@@ -269,11 +298,12 @@ static bool assemble_and_run(struct machine *machine, const struct options *opti
     };
     struct vm_entry entry;
     return platform_probe(&machine->platform, NULL, error) &&
-           decide_guest_pat(&machine->platform, options, &config.honour_guest_pat,
+           decide_guest_pat(&machine->platform, options, false, &config.honour_guest_pat,
                             error) &&
            vm_init(&machine->vm, &config, &machine->trace, error) &&
            add_basic_devices(machine, options, error) &&
-           (!(options->venus || options->virgl) || add_gpu(machine, options, error)) &&
+           (!(options->venus || options->virgl || options->blobs_from) ||
+            add_gpu(machine, options, error)) &&
            boot(machine, options, &entry, error) &&
            stop_signals_start(&machine->signals, &machine->vm, error) &&
            vm_run(&machine->vm, entry, options->timeout, outcome, error);
@@ -402,6 +432,11 @@ static int probe(const struct options *options)
     struct platform platform;
     if (!platform_probe(&platform, NULL, &error))
         return report(&error);
+    if (options->dmabuf)
+        return dmabuf_report(options->dmabuf, &platform.memattr, options->drm_node,
+                             options->json, stdout, &error)
+                   ? STATUS_SUCCESS
+                   : report(&error);
     preflight_add(&platform);
     if (options->venus || options->virgl)
         probe_renderer(&platform, options);
@@ -415,16 +450,36 @@ static int matrix(const struct options *options)
 {
     struct error error;
     struct platform platform;
-    bool honour_guest_pat = false;
+    bool honour = false;
     bool explained;
     bool is_host = options->platform == NULL;
     if (is_host && (!platform_probe(&platform, NULL, &error) ||
-                    !decide_guest_pat(&platform, options, &honour_guest_pat, &error)))
+                    !decide_guest_pat(&platform, options, true, &honour, &error)))
         return report(&error);
-    if (!matrix_command(options, is_host ? &platform : NULL, honour_guest_pat, &explained,
-                        &error))
+    if (!matrix_command(options, is_host ? &platform : NULL, honour, &explained, &error))
         return report(&error);
     return explained ? STATUS_SUCCESS : STATUS_DIFFERS;
+}
+
+/* --- experiment --- */
+
+static int experiment(const struct options *options)
+{
+    struct error error;
+    struct platform platform;
+    enum experiment_end end;
+    if (!platform_probe(&platform, NULL, &error) ||
+        !experiment_command(options, &platform, &end, &error))
+        return report(&error);
+    switch (end) {
+    case EXPERIMENT_AS_EXPECTED:
+        return STATUS_SUCCESS;
+    case EXPERIMENT_SURPRISE:
+        return STATUS_DIFFERS;
+    case EXPERIMENT_NOT_POSSIBLE:
+        break;
+    }
+    return STATUS_CONFIG;
 }
 
 int main(int argc, char **argv)
@@ -442,6 +497,8 @@ int main(int argc, char **argv)
         return probe(&options);
     case OPTIONS_MATRIX:
         return matrix(&options);
+    case OPTIONS_EXPERIMENT:
+        return experiment(&options);
     case OPTIONS_HELP:
         options_print_help(stdout);
         return STATUS_SUCCESS;

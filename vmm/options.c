@@ -13,54 +13,6 @@
 #define WINDOW_MAX     (64 * GIB)
 #define CPUS_MAX       16u
 
-static const char help[] =
-    "usage: s2vmm run --guest FILE [options]    run a guest, exit with its verdict\n"
-    "       s2vmm probe [options]               show what this host is and can\n"
-    "       s2vmm matrix [options]              the attribute model, predicted or "
-    "measured\n"
-    "\n"
-    "The guest:\n"
-    "  --guest FILE               static ELF to run; on arm64 also a Linux kernel "
-    "(Image)\n"
-    "  --append TEXT              its command line, e.g. \"scenario=blob-venus\"\n"
-    "  --initrd FILE              the kernel's initial RAM disk\n"
-    "  --memory SIZE              RAM: 16M to 256G, suffixes K, M, G (default 64M)\n"
-    "  --cpus N                   virtual CPUs, 1 to 16 (default 1)\n"
-    "  --timeout SECONDS          end the run after this time (default: never)\n"
-    "\n"
-    "The GPU:\n"
-    "  --gpu LIST                 renderers: venus, virgl, or both; or none (default "
-    "venus)\n"
-    "  --drm-node PATH            DRM node for virgl, e.g. /dev/dri/card0 (default: "
-    "none)\n"
-    "  --window SIZE              host-visible window (default 256M)\n"
-    "  --cache-mode-policy P      strict: refuse a buffer whose attribute no trusted "
-    "source\n"
-    "                             knows (default); permissive: believe the renderer\n"
-    "  --force-map-info M         tell the guest cached, wc or uncached, right or wrong\n"
-    "  --honor-guest-pat MODE     auto, on or off: let the guest's PAT count on Intel\n"
-    "                             (default auto: where the kernel can)\n"
-    "  --observe-s2 MODE          auto or off: read KVM's own page table entries "
-    "through\n"
-    "                             tracefs, where root may (default auto)\n"
-    "\n"
-    "The matrix (matrix):\n"
-    "  --platform NAME            another platform than this host, e.g. arm64-fwb\n"
-    "  --measure                  run --guest with every buffer that this host has, and\n"
-    "                             compare\n"
-    "  --html FILE                as a page with a picture, too\n"
-    "\n"
-    "Output:\n"
-    "  --json                     records on stdout as JSON lines; the console on "
-    "stderr\n"
-    "  --records FILE             records as JSON lines to a file, too\n"
-    "  --trace                    say what happens, on stderr\n"
-    "  --help, --version\n"
-    "\n"
-    "Exit status of run: 0 the guest reports success, 1 the guest reports failure, 2 "
-    "usage or\n"
-    "configuration, 3 the host failed, 4 the guest crashed. s2vmm(1) has the details.\n";
-
 enum option_id {
     OPTION_GUEST = 256,
     OPTION_APPEND,
@@ -72,6 +24,9 @@ enum option_id {
     OPTION_DRM_NODE,
     OPTION_WINDOW,
     OPTION_POLICY,
+    OPTION_NEEDS_SYNC,
+    OPTION_MAY_CHANGE,
+    OPTION_BLOBS_FROM,
     OPTION_FORCE_MAP_INFO,
     OPTION_GUEST_PAT,
     OPTION_OBSERVE_S2,
@@ -80,6 +35,8 @@ enum option_id {
     OPTION_PLATFORM,
     OPTION_MEASURE,
     OPTION_HTML,
+    OPTION_EXPORTERS,
+    OPTION_DMABUF,
     OPTION_TRACE,
     OPTION_HELP,
     OPTION_VERSION,
@@ -96,6 +53,9 @@ static const struct option long_options[] = {
     {"drm-node", required_argument, NULL, OPTION_DRM_NODE},
     {"window", required_argument, NULL, OPTION_WINDOW},
     {"cache-mode-policy", required_argument, NULL, OPTION_POLICY},
+    {"needs-sync", required_argument, NULL, OPTION_NEEDS_SYNC},
+    {"may-change", required_argument, NULL, OPTION_MAY_CHANGE},
+    {"blobs-from", required_argument, NULL, OPTION_BLOBS_FROM},
     {"force-map-info", required_argument, NULL, OPTION_FORCE_MAP_INFO},
     {"honor-guest-pat", required_argument, NULL, OPTION_GUEST_PAT},
     {"observe-s2", required_argument, NULL, OPTION_OBSERVE_S2},
@@ -104,6 +64,8 @@ static const struct option long_options[] = {
     {"platform", required_argument, NULL, OPTION_PLATFORM},
     {"measure", no_argument, NULL, OPTION_MEASURE},
     {"html", required_argument, NULL, OPTION_HTML},
+    {"exporters", required_argument, NULL, OPTION_EXPORTERS},
+    {"dmabuf", required_argument, NULL, OPTION_DMABUF},
     {"trace", no_argument, NULL, OPTION_TRACE},
     {"help", no_argument, NULL, OPTION_HELP},
     {"version", no_argument, NULL, OPTION_VERSION},
@@ -178,6 +140,7 @@ static bool parse_gpu(const char *text, struct options *options, struct error *e
     unsigned choice;
     if (!parse_choice("--gpu", text, choices, &choice, error))
         return false;
+    options->gpu_given = true;
     options->venus = choice == 1 || choice >= 3;
     options->virgl = choice >= 2;
     return true;
@@ -211,6 +174,15 @@ static bool take_option(int id, const char *value, struct options *options)
     case OPTION_HTML:
         options->html = value;
         break;
+    case OPTION_BLOBS_FROM:
+        options->blobs_from = value;
+        break;
+    case OPTION_EXPORTERS:
+        options->exporters = value;
+        break;
+    case OPTION_DMABUF:
+        options->dmabuf = value;
+        break;
     case OPTION_JSON:
         options->json = true;
         break;
@@ -233,6 +205,8 @@ static bool parse_option(int id, const char *value, struct options *options,
                          struct error *error)
 {
     static const char *const policies[] = {"strict", "permissive", NULL};
+    static const char *const needs_sync[] = {"refuse", "copy", NULL};
+    static const char *const may_change[] = {"refuse", "follow", NULL};
     static const char *const map_infos[] = {"cached", "uncached", "wc", NULL};
     static const char *const guest_pat[] = {"auto", "on", "off", NULL};
     static const char *const observe[] = {"auto", "off", NULL};
@@ -264,6 +238,14 @@ static bool parse_option(int id, const char *value, struct options *options,
         good = parse_choice("--cache-mode-policy", value, policies, &choice, error);
         options->permissive = choice == 1;
         break;
+    case OPTION_NEEDS_SYNC:
+        good = parse_choice("--needs-sync", value, needs_sync, &choice, error);
+        options->copy_unsynced = choice == 1;
+        break;
+    case OPTION_MAY_CHANGE:
+        good = parse_choice("--may-change", value, may_change, &choice, error);
+        options->follow_changes = choice == 1;
+        break;
     case OPTION_FORCE_MAP_INFO:
         good = parse_choice("--force-map-info", value, map_infos, &choice, error);
         options->force_map_info = (enum memattr_map_info)(MEMATTR_MAP_CACHED + choice);
@@ -294,18 +276,14 @@ static bool check_matrix(const struct options *options, struct error *error)
         return error_set(
             error, ERROR_CONFIG_USAGE,
             "--measure needs --guest FILE: the guest.elf that `make` builds");
+    if (options->exporters && !options->measure)
+        return error_set(error, ERROR_CONFIG_USAGE, "--exporters %s is for --measure",
+                         options->exporters);
     return true;
 }
 
-static bool check(const struct options *options, struct error *error)
+static bool check_run(const struct options *options, struct error *error)
 {
-    if (options->command == OPTIONS_MATRIX)
-        return check_matrix(options, error);
-    if (options->platform || options->measure || options->html)
-        return error_set(error, ERROR_CONFIG_USAGE,
-                         "--platform, --measure and --html are for `s2vmm matrix`");
-    if (options->command != OPTIONS_RUN)
-        return true;
     if (!options->guest)
         return error_set(error, ERROR_CONFIG_USAGE,
                          "run needs --guest FILE, e.g. the guest.elf that `make` builds");
@@ -314,17 +292,45 @@ static bool check(const struct options *options, struct error *error)
         return error_set(error, ERROR_CONFIG_USAGE,
                          "--window: %llu bytes; expected a multiple of 2M, up to 64G",
                          (unsigned long long)options->window_size);
-    if (options->drm_node && !options->virgl)
+    if (options->blobs_from && options->gpu_given)
+        return error_set(error, ERROR_CONFIG_USAGE,
+                         "--blobs-from %s takes the renderer's place: leave out --gpu",
+                         options->blobs_from);
+    if (options->drm_node && !options->virgl && !options->blobs_from)
         return error_set(error, ERROR_CONFIG_USAGE,
                          "--drm-node is for virgl: add --gpu=virgl, or leave it out");
     return true;
 }
 
+static bool check(const struct options *options, struct error *error)
+{
+    enum options_command command = options->command;
+    if (command != OPTIONS_MATRIX &&
+        (options->platform || options->measure || options->html || options->exporters))
+        return error_set(error, ERROR_CONFIG_USAGE,
+                         "--platform, --measure, --exporters and --html are for `s2vmm "
+                         "matrix`");
+    if (command != OPTIONS_PROBE && options->dmabuf)
+        return error_set(error, ERROR_CONFIG_USAGE, "--dmabuf %s is for `s2vmm probe`",
+                         options->dmabuf);
+    if (command != OPTIONS_RUN && options->blobs_from)
+        return error_set(error, ERROR_CONFIG_USAGE, "--blobs-from %s is for `s2vmm run`",
+                         options->blobs_from);
+    if (command == OPTIONS_EXPERIMENT && options->experiment && !options->guest)
+        return error_set(error, ERROR_CONFIG_USAGE,
+                         "experiment %s needs --guest FILE: the guest.elf that `make` "
+                         "builds",
+                         options->experiment);
+    if (command == OPTIONS_MATRIX)
+        return check_matrix(options, error);
+    return command != OPTIONS_RUN || check_run(options, error);
+}
+
 static bool no_command(struct error *error)
 {
     return error_set(error, ERROR_CONFIG_USAGE,
-                     "what shall I do? `s2vmm run`, `s2vmm probe`, `s2vmm matrix`, or "
-                     "`s2vmm --help`");
+                     "what shall I do? `s2vmm run`, `s2vmm probe`, `s2vmm matrix`, "
+                     "`s2vmm experiment`, or `s2vmm --help`");
 }
 
 /* What getopt_long() did not like; of short options there are none. */
@@ -356,9 +362,12 @@ bool options_parse(int argc, char **argv, struct options *options, struct error 
         options->command = OPTIONS_PROBE;
     else if (strcmp(argv[1], "matrix") == 0)
         options->command = OPTIONS_MATRIX;
+    else if (strcmp(argv[1], "experiment") == 0)
+        options->command = OPTIONS_EXPERIMENT;
     else if (argv[1][0] != '-')
         return error_set(error, ERROR_CONFIG_USAGE,
-                         "there is no command \"%s\": expected run, probe or matrix",
+                         "there is no command \"%s\": expected run, probe, matrix or "
+                         "experiment",
                          argv[1]);
 
     opterr = 0;
@@ -372,14 +381,13 @@ bool options_parse(int argc, char **argv, struct options *options, struct error 
         if (id == OPTION_HELP || id == OPTION_VERSION)
             return true;
     }
+    if (options->command == OPTIONS_EXPERIMENT && optind < argc)
+        options->experiment = argv[optind++];
     if (optind < argc)
         return error_set(error, ERROR_CONFIG_USAGE,
                          "\"%s\" is too much: options begin with --", argv[optind]);
+    if (options->blobs_from && !options->gpu_given)
+        options->venus = false;
     /* --help and --version have returned already. */
     return options->command == OPTIONS_HELP ? no_command(error) : check(options, error);
-}
-
-void options_print_help(FILE *out)
-{
-    fputs(help, out);
 }

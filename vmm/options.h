@@ -17,6 +17,7 @@ enum options_command {
     OPTIONS_RUN,
     OPTIONS_PROBE,
     OPTIONS_MATRIX,
+    OPTIONS_EXPERIMENT,
     OPTIONS_HELP,
     OPTIONS_VERSION,
 };
@@ -36,20 +37,27 @@ struct options {
     const char *initrd;   /* path, or NULL */
     uint64_t memory_size; /* bytes */
     unsigned cpu_count;
+    bool gpu_given; /* --gpu */
     bool virgl;
-    bool venus;                           /* neither: no GPU */
-    const char *drm_node;                 /* or NULL */
-    uint64_t window_size;                 /* bytes */
-    bool permissive;                      /* --cache-mode-policy */
+    bool venus;             /* neither, and no blobs_from: no GPU */
+    const char *drm_node;   /* or NULL */
+    uint64_t window_size;   /* bytes */
+    bool permissive;        /* --cache-mode-policy */
+    bool copy_unsynced;     /* --needs-sync=copy, not refuse */
+    bool follow_changes;    /* --may-change=follow, not refuse */
+    const char *blobs_from; /* an exporter that every blob comes from, or NULL */
     enum memattr_map_info force_map_info; /* MEMATTR_MAP_NONE: as advised */
     enum options_guest_pat guest_pat;
     bool observe_s2;
     unsigned timeout; /* seconds, 0 = none */
     bool json;
-    const char *records;  /* path for records in JSON, or NULL */
-    const char *platform; /* matrix: of this name; NULL: this host */
-    bool measure;         /* matrix */
-    const char *html;     /* matrix: path, or NULL */
+    const char *records;    /* path for records in JSON, or NULL */
+    const char *platform;   /* matrix: of this name; NULL: this host */
+    bool measure;           /* matrix */
+    const char *html;       /* matrix: path, or NULL */
+    const char *exporters;  /* matrix: only those whose name begins with this, or NULL */
+    const char *dmabuf;     /* probe: an exporter's name, FD or PID:FD; or NULL */
+    const char *experiment; /* its name; NULL: the list of all */
     bool trace;
 };
 

@@ -104,7 +104,8 @@ static void run_failed(struct vcpu *vcpu, int number)
                     kvm_arch_vcpu_ioctl_run) */
         break;
     case EFAULT:
-        end_bad_address(vcpu);
+        if (!vcpu->vm->page_lost || !vcpu->vm->page_lost(vcpu->vm->page_lost_context))
+            end_bad_address(vcpu);
         break;
     default:
         if (!arch_vcpu_run_failed(vcpu, number))

@@ -153,6 +153,7 @@ void vm_finish(struct vm *vm)
         kvm_close_vcpu(&vm->kvm, vm->vcpus[i].fd, vm->vcpus[i].run);
     memslot_table_finish(&vm->memslots);
     guest_memory_finish(&vm->memory);
+    arch_vm_finish(vm);
     close_if_open(vm->its_fd);
     close_if_open(vm->gic_fd);
     close_if_open(vm->fd);
@@ -224,6 +225,16 @@ void vm_end_with(struct vm *vm, enum vm_end end, uint32_t verdict,
         pthread_cond_broadcast(&vm->ended);
     }
     pthread_mutex_unlock(&vm->lock);
+}
+
+bool vm_honour_guest_pat(struct vm *vm, struct error *error)
+{
+    return arch_vm_honour_guest_pat(vm, error);
+}
+
+bool vm_guest_mtrr_is_wb(const struct vm *vm, struct gpa_range range)
+{
+    return arch_vm_guest_mtrr_is_wb(vm, range);
 }
 
 gpa_t vm_free_address(const struct vm *vm, uint64_t alignment)

@@ -19,6 +19,7 @@
 #define VM_CPUS_MAX 16
 
 struct vm;
+struct mtrr_watch;
 
 struct vcpu {
     struct vm *vm;
@@ -53,9 +54,13 @@ struct vm_outcome {
 struct vm_config {
     uint64_t memory_size;  /* bytes of RAM, page-aligned */
     unsigned cpu_count;    /* 1 .. VM_CPUS_MAX */
-    bool honour_guest_pat; /* x86, Intel: lift KVM's "ignore guest PAT" quirk; see
-                              kvm-semantics in docs/memory-attributes.md */
+    bool honour_guest_pat; /* x86, Intel: lift KVM's "ignore guest PAT" quirk at once; see
+                              vm_honour_guest_pat() */
 };
+
+/* KVM_RUN ended with EFAULT: a host page behind a memslot is gone. True: something was done
+ * about it, and the vCPU tries again. Called on a vCPU's thread. */
+typedef bool vm_page_lost_function(void *context);
 
 struct vm {
     struct vm_config config;
@@ -70,9 +75,13 @@ struct vm {
     struct guest_memory memory;
     struct memslot_table memslots;
     struct bus mmio;
-    struct bus ports; /* x86 port I/O; stays empty elsewhere */
+    struct bus ports;         /* x86 port I/O; stays empty elsewhere */
+    struct mtrr_watch *mtrrs; /* x86: what the guest wrote to its MTRRs; else NULL */
     struct vcpu vcpus[VM_CPUS_MAX];
     unsigned vcpu_count; /* created so far */
+
+    vm_page_lost_function *page_lost; /* or NULL: it ends the run */
+    void *page_lost_context;
 
     pthread_mutex_t lock; /* outcome */
     pthread_cond_t ended;
@@ -99,6 +108,15 @@ void vm_end_with(struct vm *vm, enum vm_end end, uint32_t verdict,
 
 /* First address above RAM and 4 GiB, aligned to `alignment`: room for a window. */
 gpa_t vm_free_address(const struct vm *vm, uint64_t alignment);
+
+/* Intel: KVM honours the guest's PAT from now on (it ignores it by default: EPT's IPAT bit), for
+ * leaves that it makes from now on: those of the next memslot are. At any time, any thread;
+ * once is enough, and it cannot be undone. ERROR_CONFIG_HOST where KVM cannot, ERROR_HOST_KVM. */
+bool vm_honour_guest_pat(struct vm *vm, struct error *error);
+
+/* Whether the guest's own MTRRs are WB over the range, on all vCPUs and at this moment; true on
+ * arm64. Any thread. */
+bool vm_guest_mtrr_is_wb(const struct vm *vm, struct gpa_range range);
 
 /* Whether the guest can address all of this valid range; name: for the message.
  * ERROR_CONFIG_HOST. */

@@ -41,6 +41,10 @@ enum case_need {
     NEEDS_HAZARD =
         1 << 20, /* arm64 with /dev/kvm, venus and udmabuf, and a kernel that maps
                                blocks where there are none (docs/memory-attributes.md) */
+    NEEDS_LAB_MODULES =
+        1 << 21, /* root; the host modules dmabuf-info and dmabuf-lab, an ivshmem
+                                    device, vgem and udmabuf */
+    NEEDS_NO_INFO = 1 << 22, /* root, vgem and udmabuf, and not the module dmabuf-info */
 };
 
 /* A case with one of these has a Vulkan driver loaded. */
@@ -63,10 +67,13 @@ struct e2e_case {
 #define SAYS_NULL(key)   "\"" key "\":null"
 #define SAW_EACH_OTHER   SAYS_YES("guest_saw_host_write"), SAYS_YES("host_saw_guest_write")
 
-/* cases.c: those that any architecture can run, and x86's; cases_arm64.c: those of arm64. */
+/* cases.c: those that any architecture can run, and x86's; cases_arm64.c: those of arm64;
+ * cases_lab.c: those with the host modules of this project. */
 extern const struct e2e_case e2e_cases[];
 extern const unsigned e2e_case_count;
 extern const struct e2e_case e2e_cases_arm64[];
 extern const unsigned e2e_case_arm64_count;
+extern const struct e2e_case e2e_cases_lab[];
+extern const unsigned e2e_case_lab_count;
 
 #endif

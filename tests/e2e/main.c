@@ -19,20 +19,39 @@ static const struct {
     const char *word;
     unsigned need;
 } words[] = {
-    {"kvm", NEEDS_KVM},       {"venus", NEEDS_VENUS},       {"dmabuf", NEEDS_DMABUF},
-    {"gbm", NEEDS_GBM},       {"hardware", NEEDS_HARDWARE}, {"npt", NEEDS_NPT},
-    {"s2", NEEDS_S2},         {"lie", NEEDS_LIE},           {"opaque", NEEDS_OPAQUE},
-    {"no-gbm", NEEDS_NO_GBM}, {"shadow", NEEDS_SHADOW},     {"virgl", NEEDS_VIRGL},
-    {"x86", NEEDS_X86},       {"no-kvm", NEEDS_NO_KVM},     {"arm64", NEEDS_ARM64},
-    {"fwb", NEEDS_FWB},       {"nofwb", NEEDS_NO_FWB},      {"strict", NEEDS_STRICT},
-    {"gicv2", NEEDS_GICV2},   {"linux", NEEDS_LINUX},       {"hazard", NEEDS_HAZARD},
+    {"kvm", NEEDS_KVM},
+    {"venus", NEEDS_VENUS},
+    {"dmabuf", NEEDS_DMABUF},
+    {"gbm", NEEDS_GBM},
+    {"hardware", NEEDS_HARDWARE},
+    {"npt", NEEDS_NPT},
+    {"s2", NEEDS_S2},
+    {"lie", NEEDS_LIE},
+    {"opaque", NEEDS_OPAQUE},
+    {"no-gbm", NEEDS_NO_GBM},
+    {"shadow", NEEDS_SHADOW},
+    {"virgl", NEEDS_VIRGL},
+    {"x86", NEEDS_X86},
+    {"no-kvm", NEEDS_NO_KVM},
+    {"arm64", NEEDS_ARM64},
+    {"fwb", NEEDS_FWB},
+    {"nofwb", NEEDS_NO_FWB},
+    {"strict", NEEDS_STRICT},
+    {"gicv2", NEEDS_GICV2},
+    {"linux", NEEDS_LINUX},
+    {"hazard", NEEDS_HAZARD},
+    {"lab-modules", NEEDS_LAB_MODULES},
+    {"no-info", NEEDS_NO_INFO},
 };
 
-/* Both tables, one after the other. */
+/* The tables, one after the other. */
 static const struct e2e_case *case_at(unsigned index)
 {
-    return index < e2e_case_count ? &e2e_cases[index]
-                                  : &e2e_cases_arm64[index - e2e_case_count];
+    if (index < e2e_case_count)
+        return &e2e_cases[index];
+    index -= e2e_case_count;
+    return index < e2e_case_arm64_count ? &e2e_cases_arm64[index]
+                                        : &e2e_cases_lab[index - e2e_case_arm64_count];
 }
 
 /* What the environment has; an unknown word is a mistake of the caller. */
@@ -119,7 +138,7 @@ static void note_that_it_runs(const char *name)
 
 int main(int argc, char **argv)
 {
-    const unsigned count = e2e_case_count + e2e_case_arm64_count;
+    const unsigned count = e2e_case_count + e2e_case_arm64_count + e2e_case_lab_count;
     if (argc > 1 && strcmp(argv[1], "--list") == 0) {
         for (unsigned i = 0; i < count; i++)
             puts(case_at(i)->name);

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Prints the tables of the attribute model (vmm/memattr*.c) as Markdown, and keeps the
- * copy in docs/memory-attributes.md equal to them:
+ * Prints the tables of the attribute model (vmm/memattr*.c) and of the refusals as Markdown,
+ * and keeps the copies in docs/memory-attributes.md and docs/refusals.md equal to them:
  *
- *     print-memattr                  to stdout
+ *     print-memattr                  all to stdout
  *     print-memattr --check FILE     exit status 1 when the part between the markers differs
  *     print-memattr --update FILE    rewrites the part between the markers
+ *
+ * Which tables are a file's, its marker says.
  *
  * Each cell carries a number; the notes below a table say how that cell is known.
  */
@@ -15,20 +17,34 @@
 #include <string.h>
 
 #include "tests/golden/tables.h"
+#include "vmm/types.h"
 
 #define FILE_SIZE_MAX (1024 * 1024)
-#define BEGIN_MARKER  "<!-- begin: printed by tests/golden/print_memattr.c -->\n"
 #define END_MARKER    "<!-- end -->\n"
 
-/* All tables, with the markers around; the caller frees. */
-static char *print_all(void)
+static void print_model(FILE *out)
+{
+    tables_print_arm64(out);
+    tables_print_x86(out);
+}
+
+static const struct section {
+    const char *begin_marker;
+    void (*print)(FILE *out);
+} sections[] = {
+    {"<!-- begin: printed by tests/golden/print_memattr.c -->\n", print_model},
+    {"<!-- begin: refusals, printed by tests/golden/print_memattr.c -->\n",
+     tables_print_refusals},
+};
+
+/* A section's tables, with the markers around; the caller frees. */
+static char *print_section(const struct section *section)
 {
     char *text;
     size_t size;
     FILE *out = open_memstream(&text, &size);
-    fputs(BEGIN_MARKER "\n", out);
-    tables_print_arm64(out);
-    tables_print_x86(out);
+    fprintf(out, "%s\n", section->begin_marker);
+    section->print(out);
     fputs(END_MARKER, out);
     if (fclose(out) != 0)
         exit(2);
@@ -48,55 +64,71 @@ static char *read_file(const char *path)
     return text;
 }
 
-static int check_or_update(const char *path, const char *tables, bool update)
+static int rewrite(const char *path, const char *text, size_t before, const char *tables,
+                   const char *after)
 {
-    char *text = read_file(path);
-    char *begin = strstr(text, BEGIN_MARKER);
-    char *end = begin ? strstr(begin, END_MARKER) : NULL;
+    FILE *file = fopen(path, "w");
+    if (file && fprintf(file, "%.*s%s%s", (int)before, text, tables, after) >= 0 &&
+        fclose(file) == 0)
+        return 0;
+    fprintf(stderr, "print-memattr: cannot write %s: %s\n", path, strerror(errno));
+    return 2;
+}
+
+static int check_or_update_section(const char *path, const char *text, const char *begin,
+                                   const struct section *section, bool update)
+{
+    const char *end = strstr(begin, END_MARKER);
     if (!end) {
-        fprintf(stderr, "print-memattr: %s lacks the markers\n  %s  %s", path,
-                BEGIN_MARKER, END_MARKER);
+        fprintf(stderr, "print-memattr: %s lacks the marker\n  %s", path, END_MARKER);
         return 2;
     }
     end += strlen(END_MARKER);
+    char *tables = print_section(section);
     int status = 0;
     if (strlen(tables) != (size_t)(end - begin) ||
         strncmp(begin, tables, strlen(tables)) != 0) {
-        if (!update) {
+        if (update) {
+            status = rewrite(path, text, (size_t)(begin - text), tables, end);
+        } else {
             fprintf(stderr,
-                    "print-memattr: %s differs from the tables in vmm/memattr*.c: "
-                    "run `make docs`\n",
+                    "print-memattr: %s differs from the tables in vmm/memattr*.c and "
+                    "tests/golden: run `make docs`\n",
                     path);
             status = 1;
-        } else {
-            FILE *file = fopen(path, "w");
-            if (!file ||
-                fprintf(file, "%.*s%s%s", (int)(begin - text), text, tables, end) < 0 ||
-                fclose(file) != 0) {
-                fprintf(stderr, "print-memattr: cannot write %s: %s\n", path,
-                        strerror(errno));
-                status = 2;
-            }
         }
     }
-    free(text);
+    free(tables);
     return status;
+}
+
+static int check_or_update(const char *path, bool update)
+{
+    char *text = read_file(path);
+    for (size_t i = 0; i < ARRAY_SIZE(sections); i++) {
+        const char *begin = strstr(text, sections[i].begin_marker);
+        if (begin) {
+            int status = check_or_update_section(path, text, begin, &sections[i], update);
+            free(text);
+            return status;
+        }
+    }
+    fprintf(stderr, "print-memattr: %s has none of the markers\n", path);
+    free(text);
+    return 2;
 }
 
 int main(int argc, char **argv)
 {
-    char *tables = print_all();
-    int status = 0;
     if (argc == 1) {
-        fputs(tables, stdout);
-    } else if (argc == 3 && strcmp(argv[1], "--check") == 0) {
-        status = check_or_update(argv[2], tables, false);
-    } else if (argc == 3 && strcmp(argv[1], "--update") == 0) {
-        status = check_or_update(argv[2], tables, true);
-    } else {
-        fprintf(stderr, "usage: %s [--check FILE | --update FILE]\n", argv[0]);
-        status = 2;
+        for (size_t i = 0; i < ARRAY_SIZE(sections); i++)
+            sections[i].print(stdout);
+        return 0;
     }
-    free(tables);
-    return status;
+    if (argc == 3 && strcmp(argv[1], "--check") == 0)
+        return check_or_update(argv[2], false);
+    if (argc == 3 && strcmp(argv[1], "--update") == 0)
+        return check_or_update(argv[2], true);
+    fprintf(stderr, "usage: %s [--check FILE | --update FILE]\n", argv[0]);
+    return 2;
 }

@@ -10,6 +10,9 @@
 void tables_print_x86(FILE *out);
 void tables_print_arm64(FILE *out);
 
+/* Those of docs/refusals.md. */
+void tables_print_refusals(FILE *out);
+
 /* Numbered notes below a table; equal ones share a number. */
 struct notes {
     unsigned count;

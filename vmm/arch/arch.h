@@ -31,6 +31,15 @@ unsigned arch_ram_ranges(uint64_t memory_size, struct gpa_range *ranges,
 /* Capabilities, interrupt controller, and what must precede the first vCPU. */
 bool arch_vm_init(struct vm *vm, struct error *error);
 
+/* Frees what arch_vm_init() made; also after it failed, or was not called. */
+void arch_vm_finish(struct vm *vm);
+
+/* x86: has KVM honour the guest's PAT from now on. ERROR_CONFIG_HOST where it cannot. */
+bool arch_vm_honour_guest_pat(const struct vm *vm, struct error *error);
+
+/* x86: whether the guest's MTRRs are WB over the range; true elsewhere. Any thread. */
+bool arch_vm_guest_mtrr_is_wb(const struct vm *vm, struct gpa_range range);
+
 /* After the last vCPU: what an interrupt controller can only be told then. */
 bool arch_vm_ready(struct vm *vm, struct error *error);
 

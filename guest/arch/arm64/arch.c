@@ -59,6 +59,14 @@ enum arch_access arch_unaligned_read(const volatile void *address)
     return syndrome == 0 ? ARCH_ACCESS_WORKS : ARCH_ACCESS_FAULTED;
 }
 
+bool arch_set_mtrr_uc(uint64_t start, uint64_t size, bool on)
+{
+    (void)start;
+    (void)size;
+    (void)on;
+    return false;
+}
+
 enum arch_access arch_pair_read(const volatile void *address)
 {
     uint64_t syndrome = exception_try_read_pair(address);

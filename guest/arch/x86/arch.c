@@ -56,6 +56,22 @@ enum arch_access arch_unaligned_read(const volatile void *address)
     return ARCH_ACCESS_WORKS;
 }
 
+/* As 12.11.2.3 of the SDM, vol. 3; a mask has a bit for each bit of a physical address (CPUID
+ * 0x80000008), and bit 11 makes it count. The procedure of 12.11.8 - caches off and empty - is
+ * about a CPU that uses its MTRRs, and KVM does not use the guest's. */
+bool arch_set_mtrr_uc(uint64_t start, uint64_t size, bool on)
+{
+    enum { TYPE_UC = 0, VALID = 1 << 11 };
+    uint32_t eax = 0x80000008u, ebx, ecx = 0, edx;
+    __asm__ volatile("cpuid" : "+a"(eax), "=b"(ebx), "+c"(ecx), "=d"(edx));
+    uint64_t all = ((uint64_t)1 << (eax & 0xff)) - 1;
+    cpu_write_msr(MSR_IA32_MTRR_PHYSMASK0, 0);
+    cpu_write_msr(MSR_IA32_MTRR_PHYSBASE0, on ? start | TYPE_UC : 0);
+    if (on)
+        cpu_write_msr(MSR_IA32_MTRR_PHYSMASK0, (all & ~(size - 1)) | VALID);
+    return true;
+}
+
 enum arch_access arch_pair_read(const volatile void *address)
 {
     const volatile uint64_t *words = address;

@@ -6,8 +6,10 @@
 #include <stdint.h>
 
 /* Model-specific registers: Intel SDM vol. 4, table 2-2. */
-#define MSR_IA32_PAT     0x277u
-#define MSR_IA32_GS_BASE 0xc0000101u
+#define MSR_IA32_MTRR_PHYSBASE0 0x200u
+#define MSR_IA32_MTRR_PHYSMASK0 0x201u
+#define MSR_IA32_PAT            0x277u
+#define MSR_IA32_GS_BASE        0xc0000101u
 
 static inline uint64_t cpu_read_msr(uint32_t index)
 {

@@ -109,6 +109,24 @@ bool arch_vm_ready(struct vm *vm, struct error *error)
     return gic_start(vm, error);
 }
 
+void arch_vm_finish(struct vm *vm)
+{
+    (void)vm;
+}
+
+bool arch_vm_honour_guest_pat(const struct vm *vm, struct error *error)
+{
+    (void)vm;
+    return error_set(error, ERROR_CONFIG_HOST, "arm64 has no PAT that KVM could ignore");
+}
+
+bool arch_vm_guest_mtrr_is_wb(const struct vm *vm, struct gpa_range range)
+{
+    (void)vm;
+    (void)range;
+    return true;
+}
+
 struct bus *arch_serial_bus(struct vm *vm)
 {
     return &vm->mmio;

@@ -7,9 +7,11 @@
 #include <cpuid.h>
 #include <elf.h>
 #include <inttypes.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "vmm/arch/arch.h"
+#include "vmm/arch/x86/mtrr.h"
 #include "vmm/layout.h"
 
 /* Linux 6.0 (the capability) and 6.16, also 6.12.78 (the quirk); older headers lack them.
@@ -79,17 +81,26 @@ unsigned arch_ram_ranges(uint64_t memory_size, struct gpa_range *ranges,
 /* By default KVM ignores the guest's PAT on Intel: every RAM leaf of EPT has WB and IPAT.
  * A kernel that lists bit 9 among the quirks that can be disabled lets us lift that
  * (arch/x86/kvm/vmx/vmx.c, vmx_get_mt_mask; Documentation/virt/kvm/api.rst,
- * KVM_X86_QUIRK_IGNORE_GUEST_PAT). It cannot be undone for this VM. */
-static bool honour_guest_pat(const struct vm *vm, struct error *error)
+ * KVM_X86_QUIRK_IGNORE_GUEST_PAT). It cannot be undone for this VM.
+ *
+ * It may be lifted at any time: kvm_vm_ioctl_enable_cap (x86.c) sets a bit of the VM and asks
+ * neither for vCPUs nor for leaves, and vmx_get_mt_mask reads the bit whenever a leaf is made
+ * (both read). What has its leaf already keeps IPAT until KVM zaps it, as it does on every
+ * deletion of a memslot: RAM and blobs that the guest maps WB, which are WB with IPAT and
+ * without. The memslot of the blob that needs it is made afterwards, so that its leaves are new. */
+static bool can_honour_guest_pat(const struct vm *vm)
 {
-    int supported = kvm_check(vm->fd, KVM_CAP_DISABLE_QUIRKS2);
-    if ((supported & KVM_X86_QUIRK_IGNORE_GUEST_PAT) == 0) {
-        trace_detail(vm->trace, "kvm",
-                     "the quirk \"ignore guest PAT\" cannot be disabled on this host "
-                     "(KVM_CAP_DISABLE_QUIRKS2 has 0x%x)",
-                     (unsigned)supported);
-        return true;
-    }
+    return (kvm_check(vm->fd, KVM_CAP_DISABLE_QUIRKS2) &
+            KVM_X86_QUIRK_IGNORE_GUEST_PAT) != 0;
+}
+
+bool arch_vm_honour_guest_pat(const struct vm *vm, struct error *error)
+{
+    if (!can_honour_guest_pat(vm))
+        return error_set(
+            error, ERROR_CONFIG_HOST,
+            "the quirk \"ignore guest PAT\" cannot be disabled on this host: "
+            "use Linux 6.16 or newer (or 6.12.78) on a CPU with self-snoop");
     struct kvm_enable_cap request = {
         .cap = KVM_CAP_DISABLE_QUIRKS2,
         .args = {KVM_X86_QUIRK_IGNORE_GUEST_PAT},
@@ -102,6 +113,48 @@ static bool honour_guest_pat(const struct vm *vm, struct error *error)
     return true;
 }
 
+static bool honour_guest_pat_from_the_start(const struct vm *vm, struct error *error)
+{
+    if (!vm->config.honour_guest_pat)
+        return true;
+    if (can_honour_guest_pat(vm))
+        return arch_vm_honour_guest_pat(vm, error);
+    trace_detail(vm->trace, "kvm",
+                 "the quirk \"ignore guest PAT\" cannot be disabled on this host");
+    return true;
+}
+
+bool arch_vm_guest_mtrr_is_wb(const struct vm *vm, struct gpa_range range)
+{
+    return mtrr_watch_is_wb(vm->mtrrs, vm, range);
+}
+
+static bool watch_mtrrs(struct vm *vm, struct error *error)
+{
+    struct mtrr_watch *watch = malloc(sizeof *watch);
+    if (watch == NULL)
+        return error_set(error, ERROR_HOST_MEMORY, "no memory to watch MTRRs");
+    if (!mtrr_watch_init(watch, vm->fd, error)) {
+        free(watch);
+        return false;
+    }
+    vm->mtrrs = watch;
+    if (!watch->watching)
+        trace_detail(vm->trace, "kvm",
+                     "writes of the guest to its MTRRs are not reported "
+                     "(KVM_CAP_X86_USER_SPACE_MSR): they count as WB");
+    return true;
+}
+
+void arch_vm_finish(struct vm *vm)
+{
+    if (vm->mtrrs == NULL)
+        return;
+    mtrr_watch_finish(vm->mtrrs);
+    free(vm->mtrrs);
+    vm->mtrrs = NULL;
+}
+
 /* Both addresses must be set before the first vCPU (api.rst, KVM_SET_IDENTITY_MAP_ADDR).
  * The interrupt controllers are the two PICs, the I/O APIC and a local APIC for each
  * vCPU. */
@@ -109,7 +162,7 @@ bool arch_vm_init(struct vm *vm, struct error *error)
 {
     if (!kvm_require(kvm_check, vm->fd, requirements, ARRAY_SIZE(requirements), error))
         return false;
-    if (vm->config.honour_guest_pat && !honour_guest_pat(vm, error))
+    if (!honour_guest_pat_from_the_start(vm, error) || !watch_mtrrs(vm, error))
         return false;
 
     uint64_t identity_map = LAYOUT_KVM_IDENTITY_MAP;

@@ -156,13 +156,26 @@ static void probe_guest_pat(struct platform *platform,
     }
 }
 
+/* vmm/arch/x86/registers.c makes them WB; vmm/arch/x86/mtrr.h watches what the guest writes. */
+static void probe_guest_mtrrs(struct platform *platform,
+                              const struct platform_sources *sources)
+{
+    bool watched = sources->check &&
+                   sources->check(sources->context, KVM_CAP_X86_USER_SPACE_MSR) > 0 &&
+                   sources->check(sources->context, KVM_CAP_X86_MSR_FILTER) > 0;
+    platform->memattr.guest_mtrr_is_wb = true;
+    platform_add_fact(platform, "guest MTRRs",
+                      watched ? "WB at first, the guest's writes are seen"
+                              : "WB at first, the guest's writes are not seen",
+                      "KVM_CAP_X86_USER_SPACE_MSR, KVM_CAP_X86_MSR_FILTER");
+}
+
 void platform_probe_arch(struct platform *platform,
                          const struct platform_sources *sources)
 {
     char flags[4096];
     probe_cpu(platform, sources, flags, sizeof flags);
     platform->memattr.model = probe_module(platform, sources, flags);
-    /* vmm/arch/x86/registers.c sets the vCPU's MTRRs so. */
-    platform->memattr.guest_mtrr_is_wb = true;
+    probe_guest_mtrrs(platform, sources);
     probe_guest_pat(platform, sources);
 }

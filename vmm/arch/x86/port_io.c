@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "vmm/arch/arch.h"
+#include "vmm/arch/x86/mtrr.h"
 
 static void write_port(struct vcpu *vcpu, uint16_t port, unsigned size,
                        const uint8_t *data)
@@ -36,6 +37,8 @@ static void read_port(struct vcpu *vcpu, uint16_t port, unsigned size, uint8_t *
 bool arch_vcpu_exit(struct vcpu *vcpu)
 {
     struct kvm_run *run = vcpu->run;
+    if (run->exit_reason == KVM_EXIT_X86_WRMSR)
+        return mtrr_watch_write(vcpu->vm->mtrrs, vcpu);
     if (run->exit_reason != KVM_EXIT_IO)
         return false;
 

@@ -20,6 +20,7 @@
 
 #include "vmm/arch/arch.h"
 #include "vmm/arch/x86/cpuid.h"
+#include "vmm/arch/x86/mtrr.h"
 #include "vmm/layout.h"
 
 #define MSR_MISC_ENABLE         0x1a0
@@ -27,10 +28,6 @@
 #define MSR_PAT                 0x277
 #define PAT_AT_RESET                                                                     \
     0x0007040600070406 /* WB WT UC- UC, twice (SDM vol. 3, table 12-12) */
-#define MSR_MTRR_DEF_TYPE 0x2ff
-#define MTRR_ENABLED_WB                                                                  \
-    (1 << 11 | 6) /* E, default type 6 = WB (SDM vol. 3, 12.11.2.1) \
-                                         */
 
 #define CR0_PE       0x1u
 #define CR0_ET       0x10u
@@ -45,7 +42,7 @@
 static bool set_msrs(const struct vcpu *vcpu, struct error *error)
 {
     static const struct kvm_msr_entry entries[] = {
-        {.index = MSR_MTRR_DEF_TYPE, .data = MTRR_ENABLED_WB},
+        {.index = MSR_MTRR_DEF_TYPE, .data = MTRR_ALL_WB},
         {.index = MSR_PAT, .data = PAT_AT_RESET},
         {.index = MSR_MISC_ENABLE, .data = MISC_ENABLE_FAST_STRING},
     };
