@@ -5,6 +5,8 @@
 
 #include "vmm/btf.h"
 
+#define DRAINS_MAX 16
+
 static const struct s2_observer_ops *ops_of(enum memattr_model model)
 {
     switch (model) {
@@ -55,6 +57,7 @@ void s2_observer_init(struct s2_observer *observer, const struct s2_observer_pat
         return;
     }
     observer->ops = ops;
+    observer->range = range;
     if (!ops->init(observer, &error) || !ops->start(observer, range, &error))
         give_up(observer, &error);
 }
@@ -89,6 +92,30 @@ static void take_in(void *context, const char *line)
 static bool look(struct s2_observer *observer)
 {
     return observer->ops && tracefs_read(&observer->tracefs, take_in, observer);
+}
+
+/* The events of the VM that is gone are all in the pipe: its threads have ended. */
+static bool drain(struct s2_observer *observer, struct error *error)
+{
+    for (unsigned i = 0; i < DRAINS_MAX; i++) {
+        if (look(observer))
+            return true;
+    }
+    return error_set(error, ERROR_CONFIG_HOST,
+                     "%s: trace events of a VM that is gone do not "
+                     "end",
+                     observer->paths.tracefs);
+}
+
+void s2_observer_restart(struct s2_observer *observer, struct gpa_range range)
+{
+    struct error error;
+    if (!observer->ops)
+        return;
+    observer->reason[0] = '\0';
+    if (!drain(observer, &error) || !observer->ops->restart(observer, range, &error))
+        give_up(observer, &error);
+    observer->range = range;
 }
 
 bool s2_observer_find(struct s2_observer *observer, gpa_t address, struct s2_leaf *leaf)

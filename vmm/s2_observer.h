@@ -62,7 +62,8 @@ struct s2_observer {
     struct s2_observer_paths paths;
     enum memattr_model model;
     struct tracefs tracefs;
-    char reason[256]; /* why nothing, or not all, is observed; "" if all is */
+    struct gpa_range range; /* what is observed */
+    char reason[256];       /* why nothing, or not all, is observed; "" if all is */
 
     /* x86 */
     struct s2_leaf_table table;
@@ -80,6 +81,10 @@ struct s2_observer {
  * whose threads they will be. paths: NULL for the system's. */
 void s2_observer_init(struct s2_observer *observer, const struct s2_observer_paths *paths,
                       enum memattr_model model, struct gpa_range range);
+
+/* Begins anew, for the next VM of this process: what was seen of the last one, which is gone, is
+ * forgotten. Much cheaper than another observer. */
+void s2_observer_restart(struct s2_observer *observer, struct gpa_range range);
 
 /* Observes a recorded trace: lines as trace_pipe has them, from a descriptor that does not
  * block. It is closed at the end. */
@@ -116,6 +121,9 @@ struct s2_observer_ops {
     /* Switches the events on. */
     bool (*start)(struct s2_observer *observer, struct gpa_range range,
                   struct error *error);
+    /* Forgets a VM, and is ready for the next one. */
+    bool (*restart)(struct s2_observer *observer, struct gpa_range range,
+                    struct error *error);
     void (*take_in)(struct s2_observer *observer, const char *line);
     /* Both come after all lines were taken in. */
     bool (*find)(struct s2_observer *observer, gpa_t address, struct s2_leaf *leaf);

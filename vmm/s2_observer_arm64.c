@@ -80,6 +80,16 @@ static bool start(struct s2_observer *observer, struct gpa_range range,
            tracefs_enable(&observer->tracefs, observer->tracefs.probe, NULL, error);
 }
 
+/* Our own root stays, KVM's is another: the probe tells again. */
+static bool restart(struct s2_observer *observer, struct gpa_range range,
+                    struct error *error)
+{
+    (void)range;
+    observer->roots_known = false;
+    return !observer->tracefs.probe[0] ||
+           tracefs_enable(&observer->tracefs, observer->tracefs.probe, NULL, error);
+}
+
 static void take_in(struct s2_observer *observer, const char *line)
 {
     struct s2_roots roots;
@@ -162,6 +172,7 @@ const struct s2_observer_ops s2_observer_arm64 = {
     .init = init,
     .finish = finish,
     .start = start,
+    .restart = restart,
     .take_in = take_in,
     .find = find,
     .forget = forget,

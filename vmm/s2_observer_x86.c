@@ -44,6 +44,19 @@ static bool start(struct s2_observer *observer, struct gpa_range range,
     return true;
 }
 
+/* A new filter is slow (it waits for RCU): the old one does where it has the range. */
+static bool restart(struct s2_observer *observer, struct gpa_range range,
+                    struct error *error)
+{
+    const struct gpa_range *old = &observer->range;
+    const struct s2_event everything = {.kind = S2_EVENT_LOST};
+    s2_leaf_table_apply(&observer->table, &everything);
+    observer->lost = 0;
+    bool covered = range.start.value >= old->start.value &&
+                   range.start.value + range.size <= old->start.value + old->size;
+    return covered || start(observer, range, error);
+}
+
 static void take_in(struct s2_observer *observer, const char *line)
 {
     struct s2_event event = s2_trace_parse(line);
@@ -97,6 +110,7 @@ const struct s2_observer_ops s2_observer_x86 = {
     .init = init,
     .finish = finish,
     .start = start,
+    .restart = restart,
     .take_in = take_in,
     .find = find,
     .forget = forget,

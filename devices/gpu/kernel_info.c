@@ -51,6 +51,27 @@ static bool decode_prot(uint64_t value, enum memattr_map_info *prot)
     }
 }
 
+/* An entry that stands for no struct page: _PAGE_BIT_SPECIAL of x86 (pgtable_types.h), PTE_SPECIAL
+ * of arm64 (pgtable-prot.h). */
+static bool is_special(enum memattr_model model, uint64_t pte)
+{
+    bool is_arm64 = model == MEMATTR_ARM64 || model == MEMATTR_ARM64_FWB;
+    return (pte >> (is_arm64 ? 56 : 9) & 1) != 0;
+}
+
+/* get_user_pages() takes no special entry, and KVM asks no further where the mapping is neither
+ * VM_PFNMAP nor VM_IO (virt/kvm/kvm_main.c, hva_to_pfn). */
+static enum memattr_vma vma_of(enum memattr_model model, uint64_t value, uint64_t pte)
+{
+    if (value & DMA_BUF_VMA_PFNMAP)
+        return value & DMA_BUF_VMA_ALLOW_ANY_UNCACHED ? MEMATTR_VMA_VFIO
+                                                      : MEMATTR_VMA_PFNMAP;
+    return (value & DMA_BUF_VMA_MIXEDMAP) && !(value & DMA_BUF_VMA_IO) &&
+                   is_special(model, pte)
+               ? MEMATTR_VMA_MIXED
+               : MEMATTR_VMA_PLAIN;
+}
+
 /* What KVM on arm64 takes the mapping for: it looks at VM_PFNMAP and VM_ALLOW_ANY_UNCACHED,
  * and counts write-through as cacheable (arch/arm64/kvm/mmu.c, kvm_vma_is_cacheable). */
 static bool decode_vma(enum memattr_model model, uint64_t value, struct kernel_info *info)
@@ -61,9 +82,7 @@ static bool decode_vma(enum memattr_model model, uint64_t value, struct kernel_i
     if ((value & ~defined) != 0 ||
         !decode_type(model, DMA_BUF_VMA_PAGE_PROT_TYPE(value), &type))
         return false;
-    info->vma = !(value & DMA_BUF_VMA_PFNMAP)              ? MEMATTR_VMA_PLAIN
-                : (value & DMA_BUF_VMA_ALLOW_ANY_UNCACHED) ? MEMATTR_VMA_VFIO
-                                                           : MEMATTR_VMA_PFNMAP;
+    info->vma = vma_of(model, value, info->pte);
     info->vma_is_uncacheable = type != MEMATTR_WB && type != MEMATTR_WT;
     return true;
 }

@@ -38,7 +38,8 @@ copy_modules() {
             die "cannot copy the module $module"
     done <"$1/modules/order"
     for module in $own; do
-        cp "$repository/build/modules/$kernel/${module//-/_}.ko" "$1/modules" || die "cannot copy the module $module"
+        objcopy -g -R '.orc_*' -R '.rela.orc_*' "$repository/build/modules/$kernel/${module//-/_}.ko" "$1/modules/${module//-/_}.ko" ||
+            die "cannot copy the module $module"
         echo "${module//-/_}" >>"$1/modules/order"
     done
 }

@@ -13,11 +13,11 @@ ensure_kernel() {
         return ;;
     esac
     [ -z "${2-}" ] || die "--modules-dir goes with the path of a kernel of your own, and $name is in the catalogue"
-    row=$(catalogue kernel "$name") ||
-        die "--kernel ${name#arm64-}: not in the catalogue (there are: $(known kernel "$(architecture_of "$name")")); a file is given with a slash"
+    row=$(catalogue kernel "$name" || catalogue source "$name") ||
+        die "--kernel ${name#arm64-}: not in the catalogue (there are: $(known_kernels "$(architecture_of "$name")")); a file is given with a slash"
     directory=$cache/kernels/$name
-    # shellcheck disable=SC2086 # suite and metapackage
-    with_prepared "$directory" "$(kernel_key "$name")" "the kernel $name" prepare_kernel "$name" $row
+    # shellcheck disable=SC2086 # suite and package
+    with_prepared "$directory" "$(kernel_key "$name")" "the kernel $name" "$(kernel_kind "$name")" "$name" $row
     kernel_label=${name#arm64-}
     case $(architecture_of "$name") in
     amd64) kernel_image=$directory/vmlinux ;;
@@ -30,7 +30,14 @@ ensure_kernel() {
         make_initrd "$kernel_initrd" "$directory/modules" "$directory/busybox"
 }
 
-kernel_key() { digest "$(catalogue kernel "$1")" "$(catalogue suite "$(catalogue kernel "$1" | cut -d' ' -f1)")" "$(catalogue base)" "$(extra_modules "$(architecture_of "$1")")"; }
+# kernel_kind NAME: how it is prepared; known_kernels ARCHITECTURE: their names
+kernel_kind() { if catalogue source "$1" >/dev/null; then echo prepare_source; else echo prepare_kernel; fi; }
+known_kernels() { known kernel "$1" && known source "$1"; }
+
+kernel_key() {
+    if catalogue source "$1" >/dev/null; then source_key "$1" && return; fi
+    digest "$(catalogue kernel "$1")" "$(catalogue suite "$(catalogue kernel "$1" | cut -d' ' -f1)")" "$(catalogue base)" "$(extra_modules "$(architecture_of "$1")")"
+}
 
 # extra_modules ARCHITECTURE: what --modules can name
 extra_modules() { case $1 in amd64) catalogue extra ;; *) catalogue "extra-$1" ;; esac; }

@@ -23,25 +23,27 @@ split_modules() {
 
 # ensure_kbuild: sets kbuild_root, the tools
 ensure_kbuild() {
-    kbuild_root=$cache/kbuilds/tools
-    with_prepared "$kbuild_root" "$(kbuild_key tools)" 'the tools that build kernel modules' prepare_kbuild
+    kbuild_root=$cache/kbuilds/trixie
+    # shellcheck disable=SC2046 # suite and packages
+    with_prepared "$kbuild_root" "$(kbuild_key trixie)" 'the tools that build kernel modules' prepare_kbuild $(kbuild_row trixie)
     kbuild_root+=/root
 }
 
-kbuild_packages() { catalogue kbuild tools && catalogue "kbuild-$(machine_architecture)"; }
+kbuild_row() { echo "$(catalogue kbuild "$1")$(catalogue kbuild-package)$(catalogue "kbuild-$(machine_architecture)")"; }
 
-kbuild_key() { digest "$(machine_architecture)" "$(kbuild_packages)" "$(catalogue suite "$(kbuild_suite)")" "$(catalogue drop)" "$(catalogue drop-kbuild)"; }
+kbuild_key() {
+    local row
+    row=$(kbuild_row "$1")
+    digest "$(machine_architecture)" "$row" "$(catalogue suite "${row%% *}")" "$(catalogue drop)" "$(catalogue drop-kbuild)"
+}
 
-kbuild_suite() { catalogue kbuild tools | cut -d' ' -f1; }
-
-# prepare_kbuild DIRECTORY
+# prepare_kbuild SUITE PACKAGE... DIRECTORY
 prepare_kbuild() {
-    local directory=$1 root=$1/root
-    local -a packages drops
-    read -ra packages <<<"$(kbuild_packages | tr '\n' ' ' | cut -d' ' -f2-)"
+    local suite=$1 directory=${*: -1} root=${*: -1}/root
+    local -a packages=("${@:2:$#-2}") drops
     read -ra drops <<<"$(catalogue drop) $(catalogue drop-kbuild)"
     # what packages ask for and no build does: configuration, and the libraries of sanitizers
-    make_root kbuild "$(machine_suite "$(kbuild_suite)")" \
+    make_root kbuild "$(machine_suite "$suite")" \
         'libpam0g debconf login.defs openssl-provider-legacy libc-l10n libasan8 liblsan0 libtsan2 libubsan1 libhwasan0 libgprofng0' \
         "$directory" "${packages[@]}"
     [ -e "$root/usr/bin/sh" ] || ln -s dash "$root/usr/bin/sh"
@@ -58,11 +60,22 @@ ensure_headers() {
     [1-5].* | 6.[0-9].* | 6.1[01].*)
         die "kernel $kernel: the repository's modules are for 6.12 and newer, and this is $kernel_release" ;;
     esac
+    if catalogue source "$kernel" >/dev/null; then
+        headers_root=$cache/kernels/$kernel/root
+        return
+    fi
     revision=$(sed -n 's/^linux-image //p' "$cache/kernels/$kernel/versions")
-    headers_root=$cache/headers/$kernel
-    with_prepared "$headers_root" "$(digest "$kernel_release $revision" "$(kbuild_key tools)")" "the headers of $kernel_release" \
+    headers_root=$cache/build-roots/$kernel
+    with_prepared "$headers_root" "$(digest "$kernel_release $revision" "$(kbuild_key trixie)")" "the headers of $kernel_release" \
         prepare_headers "$kernel" "$kernel_release" "$revision"
     headers_root+=/root
+}
+
+# link_root FROM ROOT: a root of hard links to FROM's files, which nobody writes to
+link_root() {
+    mkdir "$2"
+    cp -al "$1/." "$2" 2>/dev/null || cp -a "$1/." "$2" ||
+        die "cannot write to $2: make room, or set XDG_CACHE_HOME to another disk"
 }
 
 # prepare_headers KERNEL RELEASE REVISION DIRECTORY: RELEASE is 6.12.117+deb13-amd64, REVISION its package's version
@@ -70,9 +83,7 @@ prepare_headers() {
     local kernel=$1 release=$2 revision=$3 directory=$4 item=headers-$1 suite present
     suite=$(catalogue kernel "$kernel" | cut -d' ' -f1)
     ensure_kbuild
-    mkdir "$directory/root"
-    cp -al "$kbuild_root/." "$directory/root" 2>/dev/null || cp -a "$kbuild_root/." "$directory/root" ||
-        die "cannot write to $directory: make room, or set XDG_CACHE_HOME to another disk"
+    link_root "$kbuild_root" "$directory/root"
     # the headers are for the kernel's architecture, the programs in linux-kbuild for this machine's
     present="linux-image-$release=$revision linux-base-$release=$revision linux-base linux-kbuild-${release%-*} gcc-14 gcc-14-for-host"
     add_headers "$item" "$suite" "$present" "$directory" "linux-headers-$release" "linux-headers-${release%-*}-common"
@@ -102,27 +113,26 @@ add_headers() {
     forget_debs "$item"
 }
 
-# in_root ROOT COMMAND...: COMMAND with ROOT as its root and nothing of this machine's environment: as root by chroot,
-# else in a user namespace
-in_root() {
+# set_in_root ROOT: sets in_root, the beginning of a command that has ROOT as its root and nothing of this machine's
+# environment: as root by chroot, else in a user namespace
+set_in_root() {
     local root=$1
     local -a clean=(env -i PATH=/usr/bin:/usr/sbin HOME=/ LC_ALL=C)
-    shift
     # there is no /proc in ROOT, and objtool of 7.x looks for a stack there, which it needs only to report a crash of its own
-    cat /proc/self/maps >"$root/proc/self/maps" || return
+    cat /proc/self/maps >"$root/proc/self/maps" || die "cannot write to $root"
     if [ "$(id -u)" -eq 0 ]; then
         [ -c "$root/dev/null" ] || { rm -f "$root/dev/null" && mknod -m 666 "$root/dev/null" c 1 3; } ||
-            die "cannot make $root/dev/null: this container lets root make no device nodes; run the lab as a user there"
-        "${clean[@]}" chroot "$root" "$@"
+            die "cannot make $root/dev/null: root may make no device nodes here; run the lab as a user"
+        in_root=("${clean[@]}" chroot "$root")
         return
     fi
     [ -e "$root/dev/null" ] || : >"$root/dev/null"
     unshare --map-root-user --mount true 2>/dev/null ||
-        die "building modules needs root, or user namespaces, which this system refuses (kernel.unprivileged_userns_clone," \
+        die "building for a kernel needs root, or user namespaces, which this system refuses (kernel.unprivileged_userns_clone" \
             "or kernel.apparmor_restrict_unprivileged_userns): run 'tests/lab/lab --build-modules' as root"
     # shellcheck disable=SC2016 # for the inner shell
-    unshare --map-root-user --mount sh -c 'mount --bind /dev/null "$0/dev/null" && exec chroot "$0" "$@"' \
-        "$root" "${clean[@]}" "$@"
+    in_root=(unshare --map-root-user --mount sh -c 'mount --bind /dev/null "$0/dev/null" && exec "$@"' "$root"
+        "${clean[@]}" chroot "$root")
 }
 
 # module_sources: the folders of those modules that the repository has
@@ -140,7 +150,7 @@ ensure_modules() {
     [ -n "$sources" ] || die "$repository/devices has none of the modules $(own_modules)"
     ensure_headers "$kernel"
     # shellcheck disable=SC2086 # a list
-    key=$(digest "$(cat "$cache/headers/$kernel/key")" \
+    key=$(digest "$(cat "${headers_root%/root}/key")" \
         "$(cd "$repository" && find $sources -type f \( -name '*.[ch]' -o -name Kbuild \) -print0 | sort -z | xargs -0 sha256sum)" \
         "$(cat "$lab_dir/modules.sh")")
     with_prepared "$directory" "$key" "the modules for $kernel" build_modules "$kernel" "$sources"
@@ -155,7 +165,7 @@ modinfo_of() { tr '\0' '\n' <"$1" | sed -n "s/^$2=//p"; }
 # build_modules KERNEL "SOURCES" DIRECTORY: all modules in one external tree, so that modpost knows the symbols of each
 build_modules() {
     local kernel=$1 sources=$2 directory=$3 work log=$3.log source begin=$SECONDS compiler=gcc-14 cross=''
-    local -a arguments
+    local -a arguments in_root
     work=$(mktemp -d "$headers_root/tmp/modules.XXXXXX") || die "cannot write to $headers_root/tmp"
     for source in $sources; do
         cp -r "$repository/$source" "$work" || die "cannot copy $source"
@@ -169,7 +179,8 @@ build_modules() {
     # shellcheck disable=SC2016 # make's variable: no pahole differs from none
     arguments+=(CROSS_COMPILE="$cross" CC="$cross$compiler" HOSTCC="$compiler" W=1 KCFLAGS=-Werror
         CONFIG_DEBUG_INFO_BTF_MODULES= PAHOLE_VERSION='$(CONFIG_PAHOLE_VERSION)' cmd_checkdoc= M="${work#"$headers_root"}")
-    if ! in_root "$headers_root" nice make -s -j2 -C "/usr/src/linux-headers-$kernel_release" "${arguments[@]}" \
+    set_in_root "$headers_root"
+    if ! "${in_root[@]}" make -s -j2 -C "/usr/src/linux-headers-$kernel_release" "${arguments[@]}" \
         modules >"$log" 2>&1 || grep -qi 'warning' "$log"; then
         cat "$log" >&2
         rm -rf "$work"

@@ -5,7 +5,7 @@
 
 lock_file=$lab_dir/versions.lock
 
-# is_cached KIND NAME: kind is tree, kernel, qemu or sysroot; what is not in the catalogue is always there
+# is_cached KIND NAME: kind is tree, kernel, qemu, sysroot or kbuild; what is not in the catalogue is always there
 is_cached() {
     case $2 in */* | host) return 0 ;; esac
     [ "$(cat "$cache/${1}s/$2/key" 2>/dev/null)" = "$("$1_key" "$2")" ]
@@ -13,7 +13,7 @@ is_cached() {
 
 # notable: the packages whose versions are recorded: those of the catalogue, and what decides about their behaviour
 notable() {
-    { catalogue package; echo linux-image libc6 mesa-libgallium libepoxy0 qemu-system-arm; catalogue sysroot; } | tr ' ' '\n' | grep -v '^$' | sort -u
+    { catalogue package; echo linux-image libc6 mesa-libgallium libepoxy0 qemu-system-arm gcc-14; catalogue sysroot; } | tr ' ' '\n' | grep -v '^$' | sort -u
 }
 
 # recorded KIND NAME FILE: lock lines from a versions file
@@ -36,8 +36,8 @@ write_lock() {
     {
         echo '# SPDX-License-Identifier: MIT'
         echo "# What the project was last tested with; written by 'tests/lab/lab --lock'. kind, name, package, version"
-        for kind in kernel tree qemu sysroot; do
-            for name in $(names $kind); do
+        for kind in kernel tree qemu sysroot kbuild; do
+            for name in $(names_of $kind); do
                 if is_cached $kind "$name"; then
                     recorded $kind "$name" "$cache/${kind}s/$name/versions"
                 else
@@ -50,19 +50,24 @@ write_lock() {
     note "wrote $lock_file"
 }
 
+# names_of KIND: kernels have rows of two kinds
+names_of() { case $1 in kernel) names kernel && names source ;; *) names "$1" ;; esac; }
+
 # list: a table for people
 list() {
-    local architecture kind
+    local architecture
     for architecture in amd64 arm64; do
-        for kind in kernel tree; do
-            echo "${kind}s, --arch $architecture:"
-            list_kind $kind "$(prefix_of $architecture)" "$(known $kind $architecture)"
-        done
+        echo "kernels, --arch $architecture:"
+        list_kind kernel "$(prefix_of $architecture)" "$(known_kernels $architecture)"
+        echo "trees, --arch $architecture:"
+        list_kind tree "$(prefix_of $architecture)" "$(known tree $architecture)"
     done
     echo "qemus, --arch arm64:"
     list_kind qemu '' "$(names qemu)"
     echo "sysroots:"
     list_kind sysroot '' "$(names sysroot)"
+    echo "what builds kernels and modules:"
+    list_kind kbuild '' "$(names kbuild)"
     for architecture in amd64 arm64; do
         echo "cpus, --arch $architecture:"
         list_cpus "$architecture"
@@ -71,6 +76,8 @@ list() {
         echo "modules, --arch $architecture:"
         echo "  $(extra_modules $architecture)"
     done
+    echo "modules of the repository, for kernels of the catalogue from 6.12 on:"
+    echo "  $(own_modules)"
     echo "devices:"
     echo "  $(names device)"
     echo "cache: $cache"
@@ -81,7 +88,7 @@ list_kind() {
     local kind=$1 name shown package packages suite state versions
     for shown in $3; do
         name=$2$shown
-        suite=$(catalogue "$kind" "$name")
+        suite=$(catalogue "$kind" "$name" || catalogue source "$name")
         suite=${suite%% *}
         state='not cached'
         versions=$lock_file
@@ -94,6 +101,7 @@ list_kind() {
         tree) packages='libvirglrenderer1 mesa-vulkan-drivers' ;;
         qemu) packages=qemu-system-arm ;;
         sysroot) packages='libc6-dev linux-libc-dev' ;;
+        kbuild) packages=gcc-14 ;;
         esac
         printf '  %-9s %-17s %-17s %s\n' "$shown" "${suite#arm64-}" "$state" \
             "$(for package in $packages; do

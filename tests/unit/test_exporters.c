@@ -5,7 +5,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "devices/gpu/exporters/target.h"
+#include "devices/gpu/exporters/lab.h"
 #include "tests/unit/suites.h"
 
 /* --- smaps --- */
@@ -167,6 +167,178 @@ START_TEST(exporters_have_all_they_need)
 }
 END_TEST
 
+/* --- by name --- */
+
+START_TEST(an_exporter_has_a_name)
+{
+    struct exporter found;
+    struct error error;
+    ck_assert(exporter_find("vgem PRIME", &found, &error));
+    ck_assert_str_eq(found.name, "vgem PRIME");
+    ck_assert(exporter_find("dmabuf-lab:blocks,ttm,wc", &found, &error));
+    ck_assert_str_eq(found.name, "dmabuf-lab:blocks,ttm,wc");
+    ck_assert_str_eq(found.argument, "blocks,ttm,wc");
+    ck_assert(!exporter_find("vgem", &found, &error));
+    ck_assert_int_eq(error.code, ERROR_CONFIG_USAGE);
+    ck_assert_ptr_nonnull(strstr(error.text, "no exporter \"vgem\""));
+    ck_assert(!exporter_find("dmabuf-lab:blocks", &found, &error));
+    ck_assert_int_eq(error.code, ERROR_CONFIG_USAGE);
+}
+END_TEST
+
+/* --- dmabuf-lab --- */
+
+static const struct {
+    const char *words;
+    struct dmabuf_lab_create create;
+} good_words[] = {
+    {"pages,pfnmap,wb", {0}},
+    {"blocks,fault,wc",
+     {.backing = DMABUF_LAB_BLOCKS, .vma = DMABUF_LAB_FAULT, .attribute = DMABUF_LAB_WC}},
+    {"bar,mixed,wc-wished,any-uncached",
+     {.backing = DMABUF_LAB_BAR,
+      .vma = DMABUF_LAB_MIXED,
+      .attribute = DMABUF_LAB_WC_WISHED,
+      .flags = DMABUF_LAB_ANY_UNCACHED}},
+    {"pages,struct-pages,uc,needs-sync,may-change,naive",
+     {.vma = DMABUF_LAB_STRUCT_PAGES,
+      .attribute = DMABUF_LAB_UC,
+      .flags = DMABUF_LAB_NEEDS_SYNC | DMABUF_LAB_MAY_CHANGE | DMABUF_LAB_NAIVE}},
+    {"pages,ttm,device", {.vma = DMABUF_LAB_TTM, .attribute = DMABUF_LAB_DEVICE}},
+};
+
+START_TEST(words_of_the_lab)
+{
+    struct dmabuf_lab_create create;
+    struct error error;
+    char words[80];
+    ck_assert_msg(lab_parse(good_words[_i].words, &create, &error), "%s", error.text);
+    ck_assert_mem_eq(&create, &good_words[_i].create, sizeof create);
+    lab_words(&create, words, sizeof words);
+    ck_assert_str_eq(words, good_words[_i].words);
+}
+END_TEST
+
+static const struct {
+    const char *words;
+    const char *text;
+} bad_words[] = {
+    {"", "the backing \"\": expected one of pages, blocks, bar"},
+    {"pages", "the kind of mapping \"\": expected one of pfnmap, fault,"},
+    {"pages,pfnmap", "the attribute \"\": expected one of wb, wc, wc-wished, uc, device"},
+    {"pages,pfnmap,", "the attribute \"\""},
+    {"page,pfnmap,wb", "the backing \"page\""},
+    {"pages,,wb", "the kind of mapping \"\""},
+    {"pages,pfnmap,WB", "the attribute \"WB\""},
+    {"pages,pfnmap,wb,sync", "the flag \"sync\""},
+    {"pages,pfnmap,wb,,naive", "the flag \"\""},
+    {"pages,pfnmap,wc-wished-by-somebody", "the attribute \"\""}, /* no room for it */
+    {"blocks,struct-pages,wb", "only a buffer of `pages`"},
+    {"bar,struct-pages,wb", "only a buffer of `pages`"},
+};
+
+START_TEST(words_that_are_none)
+{
+    struct dmabuf_lab_create create;
+    struct error error;
+    ck_assert(!lab_parse(bad_words[_i].words, &create, &error));
+    ck_assert_int_eq(error.code, ERROR_CONFIG_USAGE);
+    ck_assert_msg(strstr(error.text, bad_words[_i].text) != NULL, "%s", error.text);
+}
+END_TEST
+
+#define RAM  MEMATTR_PAGE_RAM
+#define MMIO MEMATTR_PAGE_MMIO
+static const struct {
+    const char *words;
+    enum memattr_page page;
+    enum memattr_vma vma;
+    bool uncacheable;
+    enum memattr_type x86, arm64;
+    enum memattr_map_info says;
+} facts[] = {
+    {"pages,pfnmap,wb", RAM, MEMATTR_VMA_PFNMAP, false, MEMATTR_WB, MEMATTR_WB, 0},
+    {"pages,fault,wc", RAM, MEMATTR_VMA_PFNMAP, true, MEMATTR_WC, MEMATTR_NC, 0},
+    {"blocks,pfnmap,wc-wished", RAM, MEMATTR_VMA_PFNMAP, true, MEMATTR_WB, MEMATTR_NC, 0},
+    {"pages,mixed,wc-wished", RAM, MEMATTR_VMA_MIXED, true, MEMATTR_WB, MEMATTR_NC, 0},
+    {"pages,struct-pages,wc-wished", RAM, MEMATTR_VMA_PLAIN, true, MEMATTR_WC, MEMATTR_NC,
+     0},
+    {"pages,ttm,wc", RAM, MEMATTR_VMA_PFNMAP, false, MEMATTR_WC, MEMATTR_NC, 0},
+    {"pages,fault,uc", RAM, MEMATTR_VMA_PFNMAP, true, MEMATTR_UC_MINUS,
+     MEMATTR_DEVICE_nGnRnE, 0},
+    {"pages,fault,device", RAM, MEMATTR_VMA_PFNMAP, true, MEMATTR_UC_MINUS,
+     MEMATTR_DEVICE_nGnRE, 0},
+    {"bar,pfnmap,wb", MMIO, MEMATTR_VMA_PFNMAP, false, MEMATTR_UC_MINUS, MEMATTR_WB, 0},
+    {"bar,ttm,wc-wished", MMIO, MEMATTR_VMA_PFNMAP, false, MEMATTR_WC, MEMATTR_NC, 0},
+    {"bar,fault,wc,any-uncached", MMIO, MEMATTR_VMA_VFIO, true, MEMATTR_WC, MEMATTR_NC,
+     0},
+    {"bar,mixed,wc,any-uncached", MMIO, MEMATTR_VMA_MIXED, true, MEMATTR_WC, MEMATTR_NC,
+     0},
+    {"pages,fault,wc-wished,naive", RAM, MEMATTR_VMA_PFNMAP, true, MEMATTR_WB, MEMATTR_NC,
+     MEMATTR_MAP_WC},
+    {"pages,fault,wb,naive", RAM, MEMATTR_VMA_PFNMAP, false, MEMATTR_WB, MEMATTR_WB,
+     MEMATTR_MAP_CACHED},
+    {"pages,fault,device,naive", RAM, MEMATTR_VMA_PFNMAP, true, MEMATTR_UC_MINUS,
+     MEMATTR_DEVICE_nGnRE, MEMATTR_MAP_UNCACHED},
+};
+
+START_TEST(what_the_words_mean)
+{
+    static const enum memattr_model models[] = {MEMATTR_NPT, MEMATTR_EPT, MEMATTR_ARM64,
+                                                MEMATTR_ARM64_FWB};
+    struct dmabuf_lab_create create;
+    struct error error;
+    ck_assert(lab_parse(facts[_i].words, &create, &error));
+    for (size_t i = 0; i < ARRAY_SIZE(models); i++) {
+        struct target target = {.says = MEMATTR_MAP_WC};
+        lab_facts(&create, models[i], &target);
+        ck_assert_int_eq(target.buffer.page, facts[_i].page);
+        ck_assert_int_eq(target.buffer.vma, facts[_i].vma);
+        ck_assert_int_eq(target.buffer.vma_is_uncacheable, facts[_i].uncacheable);
+        ck_assert_int_eq(target.buffer.host, i < 2 ? facts[_i].x86 : facts[_i].arm64);
+        ck_assert_int_eq(target.says, facts[_i].says);
+        ck_assert_int_eq(target.is_unreferenced, create.backing == DMABUF_LAB_BLOCKS);
+        ck_assert(!target.buffer.needs_sync && !target.buffer.may_change);
+    }
+}
+END_TEST
+
+START_TEST(flags_are_facts)
+{
+    const struct dmabuf_lab_create sync = {.flags = DMABUF_LAB_NEEDS_SYNC};
+    const struct dmabuf_lab_create change = {.flags = DMABUF_LAB_MAY_CHANGE};
+    struct target target = {0};
+    lab_facts(&sync, MEMATTR_NPT, &target);
+    ck_assert(target.buffer.needs_sync && !target.buffer.may_change);
+    lab_facts(&change, MEMATTR_NPT, &target);
+    ck_assert(!target.buffer.needs_sync && target.buffer.may_change);
+}
+END_TEST
+
+/* An exporter that says itself what it made: a memfd, as something else. */
+static bool open_special(struct target *target, const char *argument, struct error *error)
+{
+    (void)argument;
+    target->buffer = (struct memattr_buffer){
+        .page = MEMATTR_PAGE_MMIO, .host = MEMATTR_WC, .vma = MEMATTR_VMA_MIXED};
+    return open_memory(target, NULL, error);
+}
+
+START_TEST(the_kernel_is_believed_about_the_mapping)
+{
+    const struct exporter special = {
+        .name = "special", .open = open_special, .protection = TARGET_SAID, .source = ""};
+    struct target target;
+    struct error error;
+    ck_assert(target_open(&target, &special, MIB, MEMATTR_NPT, &error));
+    ck_assert_int_eq(target.buffer.page, MEMATTR_PAGE_MMIO);
+    ck_assert_int_eq(target.buffer.host, MEMATTR_WC);
+    ck_assert_int_eq(target.buffer.vma, MEMATTR_VMA_PLAIN); /* it has no VM_MIXEDMAP */
+    ck_assert_uint_eq(target.backing.size, MIB);
+    target_close(&target);
+}
+END_TEST
+
 Suite *matrix_target_suite(void)
 {
     Suite *suite = suite_create("matrix target");
@@ -180,6 +352,14 @@ Suite *matrix_target_suite(void)
     tcase_add_test(target, what_is_not_here_leaves_nothing_open);
     tcase_add_loop_test(target, the_host_attribute_is_linux_own, 0, ARRAY_SIZE(hosts));
     tcase_add_test(target, exporters_have_all_they_need);
+    tcase_add_test(target, an_exporter_has_a_name);
+    tcase_add_test(target, the_kernel_is_believed_about_the_mapping);
     suite_add_tcase(suite, target);
+    TCase *lab = tcase_create("dmabuf-lab");
+    tcase_add_loop_test(lab, words_of_the_lab, 0, ARRAY_SIZE(good_words));
+    tcase_add_loop_test(lab, words_that_are_none, 0, ARRAY_SIZE(bad_words));
+    tcase_add_loop_test(lab, what_the_words_mean, 0, ARRAY_SIZE(facts));
+    tcase_add_test(lab, flags_are_facts);
+    suite_add_tcase(suite, lab);
     return suite;
 }

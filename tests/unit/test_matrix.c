@@ -32,6 +32,7 @@ static struct matrix_row *add(enum matrix_strategy strategy, struct memattr_buff
 {
     struct matrix_row *row = matrix_add(&matrix, "test", strategy);
     row->buffer = buffer;
+    row->is_dmabuf = true;
     matrix_predict(&matrix, row);
     return row;
 }
@@ -87,6 +88,8 @@ START_TEST(a_refused_slot_is_all_that_is_predicted)
     ck_assert_str_eq(predicted(row, MEMATTR_WB, MATRIX_SLOT), "EINVAL");
     for (unsigned i = MATRIX_ACCESS; i < MATRIX_QUANTITY_COUNT; i++)
         ck_assert_str_eq(predicted(row, MEMATTR_WB, (enum matrix_quantity)i), "");
+    ck_assert_str_eq(predicted(row, MEMATTR_WB, MATRIX_ANSWER), "CACHED, WB");
+    ck_assert_str_eq(predicted(row, MEMATTR_WB, MATRIX_DECISION), "CACHED, late");
     ck_assert_str_eq(matrix_cell_word(&row->cells[0]), "EINVAL");
 }
 END_TEST
@@ -179,6 +182,167 @@ START_TEST(unaligned_reads_are_predicted)
     matrix_predict_unaligned(&matrix, row);
     ck_assert_str_eq(predicted(row, unaligned_rows[_i].s1, MATRIX_UNALIGNED),
                      unaligned_rows[_i].read);
+}
+END_TEST
+
+/* --- answers and decisions --- */
+
+#define BUFFER(page_, host_, vma_, uncacheable_)                                         \
+    {                                                                                    \
+        .page = MEMATTR_PAGE_##page_, .host = MEMATTR_##host_,                           \
+        .vma = MEMATTR_VMA_##vma_, .vma_is_uncacheable = (uncacheable_)                  \
+    }
+static const struct {
+    const char *platform;
+    struct memattr_buffer buffer;
+    enum memattr_map_info says;
+    enum memattr_type column; /* of the decision */
+    const char *answer, *decision, *outcome;
+} decision_rows[] = {
+    {"amd-npt", BUFFER(RAM, WC, PFNMAP, true), 0, MEMATTR_WC, "WC, WC", "WC", "match"},
+    {"amd-npt", BUFFER(RAM, UC_MINUS, PFNMAP, true), 0, MEMATTR_UC_MINUS, "UNCACHED, UC-",
+     "UNCACHED", "match"},
+    {"amd-npt", BUFFER(RAM, WB, MIXED, false), 0, MEMATTR_WB, "CACHED, WB", "kvm-faults",
+     "EFAULT"},
+    {"amd-npt", BUFFER(RAM, WB, PFNMAP, true), MEMATTR_MAP_WC, MEMATTR_WB, "WC, WB",
+     "contradiction", ""},
+    {"amd-npt", BUFFER(RAM, WC, PFNMAP, true), MEMATTR_MAP_WC, MEMATTR_WC, "WC, WC", "WC",
+     "match"},
+    {"x86-shadow", BUFFER(RAM, WC, PFNMAP, true), 0, MEMATTR_WB, "WC, WC", "no-match",
+     "none matches"},
+    {"arm64-fwb-dic", BUFFER(RAM, NC, PFNMAP, true), 0, MEMATTR_WB, "WC, NC", "no-match",
+     "none matches"},
+    {"arm64-nofwb", BUFFER(RAM, NC, PFNMAP, false), 0, MEMATTR_NC, "WC, NC", "WC, late",
+     ""},
+    {"arm64-nofwb", BUFFER(MMIO, DEVICE_nGnRE, PFNMAP, true), 0, MEMATTR_NC,
+     "UNCACHED, Device-nGnRE", "WC", "match"},
+    {"arm64-nofwb", BUFFER(MMIO, NC, MIXED, true), 0, MEMATTR_WB, "WC, NC", "kvm-faults",
+     "EFAULT"},
+};
+
+START_TEST(the_decision_is_predicted_where_its_guest_looks)
+{
+    start(decision_rows[_i].platform);
+    struct matrix_row *row = matrix_add(&matrix, "test", MATRIX_SLOT_OVER);
+    row->buffer = decision_rows[_i].buffer;
+    row->says = decision_rows[_i].says;
+    row->is_dmabuf = true;
+    matrix_predict(&matrix, row);
+    ck_assert_int_eq(matrix_decision_cell(&matrix, row)->s1, decision_rows[_i].column);
+    for (unsigned i = 0; i < matrix.column_count; i++) {
+        enum memattr_type s1 = row->cells[i].s1;
+        bool here = s1 == decision_rows[_i].column;
+        ck_assert_str_eq(predicted(row, s1, MATRIX_ANSWER),
+                         here ? decision_rows[_i].answer : "");
+        ck_assert_str_eq(predicted(row, s1, MATRIX_DECISION),
+                         here ? decision_rows[_i].decision : "");
+        ck_assert_str_eq(predicted(row, s1, MATRIX_OUTCOME),
+                         here ? decision_rows[_i].outcome : "");
+    }
+}
+END_TEST
+
+START_TEST(other_memory_has_no_answer)
+{
+    start("amd-npt");
+    struct matrix_row *row = matrix_add(&matrix, "memfd", MATRIX_SLOT_OVER);
+    row->buffer = udmabuf;
+    matrix_predict(&matrix, row);
+    ck_assert_str_eq(predicted(row, MEMATTR_WB, MATRIX_ANSWER), "");
+    ck_assert_str_eq(predicted(row, MEMATTR_WB, MATRIX_DECISION), "");
+    ck_assert_str_eq(predicted(row, MEMATTR_WB, MATRIX_OUTCOME), "match");
+    row = add(MATRIX_UNTOUCHED, udmabuf); /* the same buffer, asked once */
+    ck_assert_str_eq(predicted(row, MEMATTR_WB, MATRIX_ANSWER), "");
+    ck_assert_str_eq(predicted(row, MEMATTR_WB, MATRIX_OUTCOME), "");
+}
+END_TEST
+
+START_TEST(pages_without_a_reference_fail_before_6_13)
+{
+    static const struct {
+        unsigned kernel;
+        const char *access;
+    } kernels[] = {{MATRIX_KERNEL(6, 12), "EFAULT"}, {MATRIX_KERNEL(6, 13), "works"}};
+    start("amd-npt");
+    for (size_t i = 0; i < ARRAY_SIZE(kernels); i++) {
+        matrix.kernel = kernels[i].kernel;
+        struct matrix_row *row = matrix_add(&matrix, "test", MATRIX_SLOT_OVER);
+        row->buffer = udmabuf;
+        row->is_unreferenced = true;
+        matrix_predict(&matrix, row);
+        ck_assert_str_eq(predicted(row, MEMATTR_WT, MATRIX_ACCESS), kernels[i].access);
+        ck_assert_str_eq(predicted(row, MEMATTR_WB, MATRIX_OUTCOME), "match");
+    }
+}
+END_TEST
+
+START_TEST(few_columns_where_each_costs_a_vm)
+{
+    start("arm64-fwb-dic");
+    struct memattr_buffer buffer = udmabuf;
+    buffer.vma = MEMATTR_VMA_MIXED;
+    struct matrix_row *row = matrix_add(&matrix, "test", MATRIX_SLOT_OVER);
+    row->buffer = buffer;
+    row->few_columns = true;
+    matrix_predict(&matrix, row);
+    for (unsigned i = 0; i < matrix.column_count; i++) {
+        enum memattr_type s1 = matrix.columns[i];
+        bool is_tried = s1 == MEMATTR_WB;
+        ck_assert_str_eq(predicted(row, s1, MATRIX_ACCESS), is_tried ? "EFAULT" : "");
+        ck_assert_str_eq(predicted(row, s1, MATRIX_SLOT), is_tried ? "accepted" : "");
+    }
+    row->buffer = udmabuf;
+    row = add(MATRIX_SLOT_OVER, udmabuf);
+    row->few_columns = true;
+    matrix_predict(&matrix, row);
+    ck_assert_str_eq(predicted(row, MEMATTR_WT, MATRIX_ACCESS), "works");
+}
+END_TEST
+
+/* --- what a decision comes to --- */
+
+/* Columns of amd-npt: WB, WT, WP, WC, UC-, UC; what was judged there: '=', '!', '?'; 'f': EFAULT,
+ * '.': nothing, 'x': a match, but the guest did not see the host's writes. */
+static const struct {
+    struct memattr_buffer buffer;
+    const char *seen;
+    const char *outcome; /* "": not observed */
+} outcome_rows[] = {
+    {BUFFER(RAM, WC, PFNMAP, true), "!!!=!!", "match"},
+    {BUFFER(RAM, WC, PFNMAP, true), "===!==", "mismatch"},
+    {BUFFER(RAM, WC, PFNMAP, true), "===?==", "depends"},
+    {BUFFER(RAM, WC, PFNMAP, true), "!!!x!!", "match, not seen"},
+    {BUFFER(RAM, WC, PFNMAP, true), "===f==", "EFAULT"},
+    {BUFFER(RAM, WC, PFNMAP, true), "===.==", ""},
+    {BUFFER(RAM, WB, MIXED, false), "f.....", "EFAULT"},
+    {BUFFER(RAM, WB, MIXED, false), "f..f!.", "EFAULT"},
+    {BUFFER(RAM, WB, MIXED, false), "!..=!.", "WC matches"},
+    {BUFFER(RAM, WB, MIXED, false), "!..!=.", "UNCACHED matches"},
+    {BUFFER(RAM, WB, MIXED, false), "=..!!.", "CACHED matches"},
+    {BUFFER(RAM, WB, MIXED, false), "!..!..", ""},
+    {BUFFER(RAM, WT, PFNMAP, true), "!=!!!!", "none matches"}, /* Linux has no WT */
+};
+
+START_TEST(the_outcome_is_what_was_seen)
+{
+    start("amd-npt");
+    struct matrix_row *row = add(MATRIX_SLOT_OVER, outcome_rows[_i].buffer);
+    for (unsigned i = 0; i < matrix.column_count; i++) {
+        struct matrix_cell *cell = &row->cells[i];
+        char c = outcome_rows[_i].seen[i];
+        cell->is_judged = strchr("=!?x", c) != NULL;
+        cell->seen = c == '!'   ? MEMATTR_MISMATCH
+                     : c == '?' ? MEMATTR_DEPENDS
+                                : MEMATTR_MATCH;
+        if (c == 'f')
+            matrix_observed(cell, MATRIX_ACCESS, "EFAULT");
+        matrix_observed(cell, MATRIX_EXCHANGE, c == 'x' ? "neither" : "both");
+    }
+    matrix_conclude(&matrix, row);
+    const struct matrix_item *item =
+        &matrix_decision_cell(&matrix, row)->items[MATRIX_OUTCOME];
+    ck_assert_str_eq(item->observed, outcome_rows[_i].outcome);
+    ck_assert_int_eq(item->missing != NULL, outcome_rows[_i].outcome[0] == '\0');
 }
 END_TEST
 
@@ -283,6 +447,10 @@ START_TEST(there_is_room_for_all_rows)
         ck_assert_ptr_nonnull(matrix_add(&matrix, "row", MATRIX_SLOT_OVER));
     ck_assert_uint_eq(matrix.row_count, MATRIX_ROWS_MAX);
     ck_assert_uint_ge(MATRIX_ROWS_MAX, exporter_count * MATRIX_STRATEGY_COUNT);
+    /* dmabuf-lab: kinds of mappings of single pages, of blocks, of a BAR with and without
+     * VM_ALLOW_ANY_UNCACHED, 5 attributes each, twice where a memslot is refused: those that
+     * are WB and all of TTM's; and three with flags. */
+    ck_assert_uint_ge(MATRIX_ROWS_MAX, (5 + 4 + 4 + 4) * 5 + 4 * (2 + 5) + 3 * 2);
 }
 END_TEST
 
@@ -299,6 +467,8 @@ static const struct {
     {{NULL, MATRIX_ANY, MATRIX_ANY, 0, MATRIX_LEAF, NULL, NULL, true, "t"},
      MATRIX_FINDING},
     {{"test", LATE, NPT, 0, MATRIX_LEAF, "WB", "UC", false, "t"}, MATRIX_EXPLAINED},
+    {{"te", LATE, NPT, 0, MATRIX_LEAF, "WB", "UC", false, "t"}, MATRIX_EXPLAINED},
+    {{"tests", LATE, NPT, 0, MATRIX_LEAF, "WB", "UC", false, "t"}, MATRIX_UNEXPLAINED},
     {{"other", LATE, NPT, 0, MATRIX_LEAF, "WB", "UC", false, "t"}, MATRIX_UNEXPLAINED},
     {{"test", ~LATE, NPT, 0, MATRIX_LEAF, "WB", "UC", false, "t"}, MATRIX_UNEXPLAINED},
     {{"test", LATE, ~NPT, 0, MATRIX_LEAF, "WB", "UC", false, "t"}, MATRIX_UNEXPLAINED},
@@ -346,6 +516,11 @@ Suite *matrix_suite(void)
                         ARRAY_SIZE(untouched_rows));
     tcase_add_loop_test(predict, unaligned_reads_are_predicted, 0,
                         ARRAY_SIZE(unaligned_rows));
+    tcase_add_loop_test(predict, the_decision_is_predicted_where_its_guest_looks, 0,
+                        ARRAY_SIZE(decision_rows));
+    tcase_add_test(predict, other_memory_has_no_answer);
+    tcase_add_test(predict, pages_without_a_reference_fail_before_6_13);
+    tcase_add_test(predict, few_columns_where_each_costs_a_vm);
     tcase_add_test(predict, leaf_words);
     suite_add_tcase(suite, predict);
     TCase *compare = tcase_create("compare");
@@ -355,6 +530,8 @@ Suite *matrix_suite(void)
     tcase_add_test(compare, what_is_not_seen_is_counted);
     tcase_add_test(compare, what_was_not_predicted_is_only_shown);
     tcase_add_test(compare, absent_exporters_are_counted);
+    tcase_add_loop_test(compare, the_outcome_is_what_was_seen, 0,
+                        ARRAY_SIZE(outcome_rows));
     tcase_add_test(compare, there_is_room_for_all_rows);
     tcase_add_loop_test(compare, an_explanation_has_to_fit, 0,
                         ARRAY_SIZE(explanation_rows));

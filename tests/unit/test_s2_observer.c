@@ -324,6 +324,31 @@ START_TEST(forgetting_reads_first)
 }
 END_TEST
 
+START_TEST(the_next_vm_is_another_one)
+{
+    struct s2_leaf leaf;
+    say(SET_LINE("100000", "5473e67", "1") "CPU:0 [LOST 12 EVENTS]\n");
+    ck_assert(!s2_observer_find(&observer, gpa(BASE), &leaf));
+    say(SET_LINE("100000", "5473e67", "1"));
+    ck_assert(s2_observer_find(&observer, gpa(BASE), &leaf));
+    ck_assert_str_ne(observer.reason, "");
+    say(SET_LINE("100001", "5474e67", "1"));
+    s2_observer_restart(&observer, (struct gpa_range){{0}, 0});
+    ck_assert_str_eq(observer.reason, "");
+    ck_assert(!s2_observer_find(&observer, gpa(BASE), &leaf));
+    ck_assert(!s2_observer_find(&observer, gpa(BASE + 4096), &leaf));
+    say(SET_LINE("100001", "5475e67", "1"));
+    ck_assert(s2_observer_find(&observer, gpa(BASE + 4096), &leaf));
+    ck_assert_uint_eq(leaf.hpa, 0x5475000);
+    /* Another range needs another filter, which a recorded trace does not have. */
+    s2_observer_restart(&observer, (struct gpa_range){{BASE}, MIB});
+    ck_assert_str_ne(observer.reason, "");
+    ck_assert(!s2_observer_find(&observer, gpa(BASE + 4096), &leaf));
+    s2_observer_restart(&observer,
+                        (struct gpa_range){{BASE}, MIB}); /* nothing to restart */
+}
+END_TEST
+
 START_TEST(a_line_in_pieces_is_put_together)
 {
     struct s2_leaf leaf;
@@ -449,6 +474,7 @@ Suite *s2_observer_suite(void)
     tcase_add_checked_fixture(reading, make_observer, remove_observer);
     tcase_add_test(reading, a_recorded_trace_is_replayed);
     tcase_add_test(reading, forgetting_reads_first);
+    tcase_add_test(reading, the_next_vm_is_another_one);
     tcase_add_test(reading, a_line_in_pieces_is_put_together);
     tcase_add_test(reading, a_line_without_an_end_is_dropped);
     tcase_add_test(reading, lost_events_make_the_past_unknown);

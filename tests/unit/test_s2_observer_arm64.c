@@ -174,6 +174,25 @@ START_TEST(a_leaf_is_found)
 }
 END_TEST
 
+START_TEST(the_next_vm_has_another_root)
+{
+    struct s2_leaf leaf;
+    set_s2(0x4000004590d7ff);
+    say_roots(0x80023558);
+    ck_assert(s2_observer_find(&observer, gpa(GUEST), &leaf));
+    s2_observer_restart(&observer, (struct gpa_range){gpa(GUEST), MIB});
+    ck_assert(!s2_observer_find(&observer, gpa(GUEST), &leaf));
+    ck_assert(strstr(observer.reason, "no call of kvm_pgtable_stage2_map") != NULL);
+    say_roots(0x80023558);
+    s2_observer_restart(&observer,
+                        (struct gpa_range){gpa(GUEST), MIB}); /* also unread ones */
+    ck_assert(!s2_observer_find(&observer, gpa(GUEST), &leaf));
+    say_roots(0x80023558);
+    ck_assert(s2_observer_find(&observer, gpa(GUEST), &leaf));
+    ck_assert_str_eq(observer.reason, "");
+}
+END_TEST
+
 START_TEST(a_block_is_level_two)
 {
     struct s2_leaf leaf;
@@ -281,6 +300,7 @@ Suite *s2_observer_arm64_suite(void)
     TCase *reading = tcase_create("observer");
     tcase_add_checked_fixture(reading, make_observer, remove_observer);
     tcase_add_test(reading, a_leaf_is_found);
+    tcase_add_test(reading, the_next_vm_has_another_root);
     tcase_add_test(reading, a_block_is_level_two);
     tcase_add_test(reading, lpa2_is_told_by_vtcr);
     tcase_add_test(reading, odd_events_and_leaves);

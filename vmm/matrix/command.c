@@ -119,6 +119,7 @@ bool matrix_command(const struct options *options, const struct platform *host,
                 .trace = &trace,
             },
         .progress = options->trace ? stderr : NULL,
+        .exporters = options->exporters,
     };
     trace_init(&trace, stderr, options->trace);
     bool good = init(&matrix, options, host, host_text, sizeof host_text, error) &&

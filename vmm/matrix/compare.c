@@ -9,6 +9,11 @@ static bool fits(const char *pattern, const char *word)
     return pattern == NULL || strcmp(pattern, word) == 0;
 }
 
+static bool begins(const char *beginning, const char *name)
+{
+    return beginning == NULL || strncmp(beginning, name, strlen(beginning)) == 0;
+}
+
 static const struct matrix_explanation *explain(const struct matrix *matrix,
                                                 const struct matrix_row *row,
                                                 enum matrix_quantity quantity,
@@ -16,7 +21,7 @@ static const struct matrix_explanation *explain(const struct matrix *matrix,
 {
     for (const struct matrix_explanation *candidate = matrix->explanations;
          candidate->text; candidate++) {
-        if (candidate->quantity == quantity && fits(candidate->exporter, row->name) &&
+        if (candidate->quantity == quantity && begins(candidate->exporter, row->name) &&
             (candidate->strategies & 1u << row->strategy) != 0 &&
             (candidate->models & 1u << matrix->platform.model) != 0 &&
             (candidate->before_kernel == 0 ||

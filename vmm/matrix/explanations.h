@@ -10,7 +10,7 @@
 #include "vmm/matrix/matrix.h"
 
 struct matrix_explanation {
-    const char *exporter;   /* NULL: any */
+    const char *exporter;   /* beginning of its name; NULL: any */
     unsigned strategies;    /* MATRIX_ANY, or bits 1 << enum matrix_strategy */
     unsigned models;        /* MATRIX_ANY, or bits 1 << enum memattr_model */
     unsigned before_kernel; /* MATRIX_KERNEL(6, 13): Linux 6.12 and older; 0: any */

@@ -27,7 +27,8 @@ struct matrix_machine {
     struct witness witness;
     struct hostmem hostmem;
     struct hostmem_mapping mapping;
-    struct s2_observer observer;
+    struct s2_observer own_observer;
+    struct s2_observer *observer; /* that, or the caller's */
     struct stop_signals signals;
     unsigned device_count;
     struct boot_device devices[BOOT_DEVICES_MAX];
@@ -69,8 +70,8 @@ static void look_at_pages(struct matrix_machine *machine, struct matrix_sight *s
         struct s2_leaf leaf;
         bool same;
         gpa_t address = gpa(machine->mapping.address.value + offsets[i]);
-        if (!s2_observer_find(&machine->observer, address, &leaf) ||
-            !s2_observer_same_page(&machine->observer, backing->host + offsets[i],
+        if (!s2_observer_find(machine->observer, address, &leaf) ||
+            !s2_observer_same_page(machine->observer, backing->host + offsets[i],
                                    leaf.hpa, &same))
             return;
         sight->pages_are_right = sight->pages_are_right && same;
@@ -82,7 +83,7 @@ static void observed(void *context, uint32_t resource_id,
                      const struct guest_observation *observation)
 {
     struct matrix_machine *machine = context;
-    struct s2_observer *observer = &machine->observer;
+    struct s2_observer *observer = machine->observer;
     struct matrix_sight sight = {.guest = *observation, .reason = "--observe-s2=off"};
     (void)resource_id;
     if (machine->config->observe_s2) {
@@ -165,6 +166,16 @@ static bool add_devices(struct matrix_machine *machine, struct error *error)
            (!machine->config->console || add_console(machine, error));
 }
 
+/* One that could not be made once, and says so, is not tried again. */
+static void observe(struct matrix_machine *machine, struct gpa_range range)
+{
+    struct s2_observer *observer = machine->observer;
+    if (observer->ops)
+        s2_observer_restart(observer, range);
+    else if (!observer->reason[0])
+        s2_observer_init(observer, NULL, machine->config->platform->model, range);
+}
+
 /* KVM of 6.1 to 7.2.10 would map blocks of unrelated memory (vmm/placement.h): the mapping is
  * placed where it cannot on every kernel, so that all of them are asked the same. */
 static bool add_target(struct matrix_machine *machine, enum matrix_strategy strategy,
@@ -185,8 +196,7 @@ static bool add_target(struct matrix_machine *machine, enum matrix_strategy stra
         (touches && !touch_pages(target->backing.host, target->backing.size, error)))
         return false;
     if (machine->config->observe_s2)
-        s2_observer_init(&machine->observer, NULL, machine->config->platform->model,
-                         window);
+        observe(machine, window);
     return hostmem_map(&machine->hostmem, &target->backing, placement,
                        BOOT_TARGET_RESOURCE, 0, &machine->mapping, error);
 }
@@ -291,9 +301,10 @@ enum matrix_machine_end matrix_machine_run(const struct matrix_machine_config *c
     }
     machine->config = config;
     machine->target = target;
+    machine->observer = config->observer ? config->observer : &machine->own_observer;
     enum matrix_machine_end end = run(machine, strategy, command_line, error);
     stop_signals_finish(&machine->signals);
-    s2_observer_finish(&machine->observer);
+    s2_observer_finish(&machine->own_observer);
     serial_finish(&machine->serial);
     pl011_finish(&machine->pl011);
     vm_finish(&machine->vm);

@@ -38,6 +38,9 @@ struct matrix_machine_config {
     unsigned timeout; /* seconds, for one VM */
     bool honour_guest_pat;
     bool observe_s2;
+    /* Of the caller, for one VM after the other, zeroed before the first; NULL: each VM has its
+     * own, which takes longer. */
+    struct s2_observer *observer;
     /* When the target's pages are gone and KVM_RUN ends with EFAULT, the memslot is dropped and
      * the guest goes on, with nothing behind the addresses. */
     bool drop_lost;

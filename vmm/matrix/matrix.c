@@ -157,10 +157,12 @@ const char *matrix_strategy_name(enum matrix_strategy strategy)
 const char *matrix_quantity_name(enum matrix_quantity quantity)
 {
     static const char *const names[MATRIX_QUANTITY_COUNT] = {
-        [MATRIX_SLOT] = "slot",         [MATRIX_ACCESS] = "access",
-        [MATRIX_LEAF] = "leaf",         [MATRIX_PAGES] = "pages",
-        [MATRIX_HOST] = "host",         [MATRIX_PAR] = "par",
-        [MATRIX_EXCHANGE] = "exchange", [MATRIX_UNALIGNED] = "unaligned",
+        [MATRIX_ANSWER] = "answer",       [MATRIX_DECISION] = "decision",
+        [MATRIX_SLOT] = "slot",           [MATRIX_ACCESS] = "access",
+        [MATRIX_LEAF] = "leaf",           [MATRIX_PAGES] = "pages",
+        [MATRIX_HOST] = "host",           [MATRIX_PAR] = "par",
+        [MATRIX_EXCHANGE] = "exchange",   [MATRIX_OUTCOME] = "outcome",
+        [MATRIX_UNALIGNED] = "unaligned",
     };
     return names[quantity];
 }

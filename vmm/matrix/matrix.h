@@ -19,10 +19,10 @@
 
 #include "vmm/memattr.h"
 
-#define MATRIX_ROWS_MAX             64
+#define MATRIX_ROWS_MAX             160
 #define MATRIX_COLUMNS_MAX          8
 #define MATRIX_KERNEL(major, minor) ((major) << 8 | (minor))
-#define MATRIX_WORD                 24 /* bytes of a value: "Device-nGnRnE, forced" */
+#define MATRIX_WORD                 28 /* bytes of a value: "UNCACHED, Device-nGnRnE" */
 
 /* How the buffer gets behind guest physical addresses. */
 enum matrix_strategy {
@@ -34,6 +34,8 @@ enum matrix_strategy {
 
 /* What is predicted and observed. */
 enum matrix_quantity {
+    MATRIX_ANSWER, /* DMA_BUF_IOCTL_INFO: "WC, NC": the word, and the page table's type */
+    MATRIX_DECISION, /* of s2vmm: the map_info, "CACHED", or the refusal, "no-match" */
     MATRIX_SLOT,     /* KVM_SET_USER_MEMORY_REGION: "accepted", "EINVAL" */
     MATRIX_ACCESS,   /* the guest's reads and writes: "works", "EFAULT" of KVM_RUN */
     MATRIX_LEAF,     /* the S2 leaf: its type; "forced": it leaves S1 without effect */
@@ -42,6 +44,7 @@ enum matrix_quantity {
     MATRIX_HOST,     /* the host attribute */
     MATRIX_PAR,      /* arm64: PAR_EL1 of AT S1E1R, which knows S1 only */
     MATRIX_EXCHANGE, /* who sees the other's writes: "both", ... */
+    MATRIX_OUTCOME,  /* what the decision comes to: "match", "none matches", "EFAULT" */
     MATRIX_UNALIGNED, /* a read that is not aligned: "works", "faults", "EFAULT" */
     MATRIX_QUANTITY_COUNT
 };
@@ -70,20 +73,27 @@ struct matrix_item {
 struct matrix_cell {
     enum memattr_type s1;
     struct memattr_judgement judgement; /* predicted */
+    bool is_judged;            /* the leaf and the host attribute were observed */
+    enum memattr_verdict seen; /* the verdict on what was observed */
     struct matrix_item items[MATRIX_QUANTITY_COUNT];
     enum matrix_result result; /* the worst of the items' */
 };
 
 struct matrix_row {
-    char name[32]; /* the exporter, or the kind of buffer */
+    char name[64]; /* the exporter, or the kind of buffer */
     enum matrix_strategy strategy;
     char absent[400]; /* why there is no such buffer here; "": there is */
     struct memattr_buffer buffer;
-    const char *host_source; /* how `buffer.host` is known */
-    char vma_flags[80];      /* VmFlags of /proc/self/smaps, or "" */
-    bool clean_is_readonly;  /* a page that was read is mapped read-only by the host */
-    char trouble[400];       /* what ended a VM early, or "" */
-    char leaf_missing[256];  /* why leaves are not observed, or "" */
+    const char *host_source;    /* how `buffer.host` is known */
+    char vma_flags[80];         /* VmFlags of /proc/self/smaps, or "" */
+    bool clean_is_readonly;     /* a page that was read is mapped read-only by the host */
+    bool is_dmabuf;             /* the kernel can be asked, and s2vmm decides about it */
+    bool is_unreferenced;       /* see struct target */
+    enum memattr_map_info says; /* see struct target */
+    /* Where an access ends its VM, only the decision's column is tried: KVM does not see S1. */
+    bool few_columns;
+    char trouble[400];      /* what ended a VM early, or "" */
+    char leaf_missing[256]; /* why leaves are not observed, or "" */
     const struct memattr_expected_leaf *leaf;
     const struct memattr_expected_slot *slot;
     struct memattr_advice advice;
@@ -120,6 +130,18 @@ void matrix_add_kinds(struct matrix *matrix);
 
 /* --- predict.c --- */
 
+/* The column that a decision is about: the S1 attribute of a Linux guest that is told this
+ * map_info; the first one for a refusal. */
+struct matrix_cell *matrix_decision_cell(const struct matrix *matrix,
+                                         struct matrix_row *row);
+
+/* "CACHED", "CACHED, late", "no-match". */
+void matrix_decision_word(const struct memattr_advice *advice, char word[MATRIX_WORD]);
+
+/* "WC, NC". */
+void matrix_answer_word(enum memattr_map_info map_info, enum memattr_type type,
+                        char word[MATRIX_WORD]);
+
 /* Fills in what the model says about a row, whose buffer is known. */
 void matrix_predict(const struct matrix *matrix, struct matrix_row *row);
 
@@ -135,6 +157,8 @@ struct matrix_cell *matrix_cell_of(const struct matrix *matrix, struct matrix_ro
                                    enum memattr_type s1);
 void matrix_observed(struct matrix_cell *cell, enum matrix_quantity quantity,
                      const char *word);
+/* From what was seen of a row: what the decision comes to. */
+void matrix_conclude(const struct matrix *matrix, struct matrix_row *row);
 /* For every cell of the row that has no observation of it, and no reason yet. */
 void matrix_missing(const struct matrix *matrix, struct matrix_row *row,
                     enum matrix_quantity quantity, const char *why);

@@ -16,6 +16,8 @@
 struct measure_config {
     struct matrix_machine_config machine; /* `seen` and `context` are ours */
     FILE *progress;                       /* a line for each VM; or NULL */
+    const char
+        *exporters; /* only those whose name begins so; NULL: all but dmabuf-lab's */
 };
 
 /* Rows of the matrix are added and observed; predictions are filled in first. The error

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The memory of a PCI device, in a BAR: that of QEMU's ivshmem, which is plain shared memory
- * and does nothing when it is written.
+ * and does nothing when it is written, or a display's.
  *
- *   sysfs     resource2, resource2_wc of the device, which no driver may own
- *   vfio-pci  its group's descriptor, if somebody has bound the device to it already
+ *   sysfs     resource2, resource2_wc (2: the BAR) of a device that no driver owns
+ *   vfio-pci  its group's descriptor, if somebody has bound an ivshmem to it already
  */
 #include <dirent.h>
 #include <errno.h>
@@ -63,7 +63,7 @@ static void read_driver(const char *device, char *driver, size_t size)
     snprintf(driver, size, "%s", name ? name + 1 : "");
 }
 
-/* An ivshmem device that is bound to this driver, "" for none. */
+/* An ivshmem device that is bound to this driver. */
 static bool find_device(const char *wanted, char *device, struct error *error)
 {
     char driver[64] = "";
@@ -86,11 +86,8 @@ static bool find_device(const char *wanted, char *device, struct error *error)
         return true;
     if (!seen)
         return error_set(error, ERROR_CONFIG_HOST, "no PCI device " IVSHMEM " (ivshmem)");
-    return wanted[0]
-               ? error_set(error, ERROR_CONFIG_HOST,
-                           "the PCI device " IVSHMEM " is not bound to %s", wanted)
-               : error_set(error, ERROR_CONFIG_HOST,
-                           "the PCI device " IVSHMEM " belongs to the driver %s", driver);
+    return error_set(error, ERROR_CONFIG_HOST,
+                     "the PCI device " IVSHMEM " is not bound to %s", wanted);
 }
 
 /* --- memory for dmabuf-lab --- */
@@ -137,7 +134,18 @@ static bool parse_address(const char *device, uint32_t *address)
     return true;
 }
 
-bool exporter_pci_find_memory(struct pci_memory *memory, struct error *error)
+/* Whether the device is there for its memory: "0x030000" is a VGA display, "0x050000" RAM (PCI
+ * Code and ID Assignment, 1.4 and 1.6). */
+static bool is_of_memory_class(const char *device)
+{
+    char number[16];
+    if (!read_id(device, "class", number, sizeof number))
+        return false;
+    unsigned long base_class = strtoul(number, NULL, 16) >> 16;
+    return base_class == 3 || base_class == 5;
+}
+
+static bool find_memory(char *device, struct pci_memory *memory, struct error *error)
 {
     DIR *folder = opendir(DEVICES);
     const struct dirent *entry;
@@ -147,19 +155,29 @@ bool exporter_pci_find_memory(struct pci_memory *memory, struct error *error)
         struct pci_memory candidate;
         char driver[64];
         read_driver(entry->d_name, driver, sizeof driver);
-        if (driver[0] || !parse_address(entry->d_name, &candidate.address) ||
+        if (driver[0] || !is_of_memory_class(entry->d_name) ||
+            !parse_address(entry->d_name, &candidate.address) ||
             !find_bar(entry->d_name, &candidate))
             continue;
         is_best = is_ivshmem(entry->d_name);
-        if (!found || is_best)
+        if (!found || is_best) {
             *memory = candidate;
+            snprintf(device, NAME_SIZE, "%s", entry->d_name);
+        }
         found = true;
     }
     if (folder)
         closedir(folder);
     return found || error_set(error, ERROR_CONFIG_HOST,
-                              "no PCI device without a driver has a prefetchable BAR of "
-                              "64 KiB or more (QEMU's ivshmem-plain has one)");
+                              "no PCI memory or display without a driver has a "
+                              "prefetchable BAR of 64 KiB or more (QEMU's ivshmem-plain "
+                              "has one)");
+}
+
+bool exporter_pci_find_memory(struct pci_memory *memory, struct error *error)
+{
+    char device[NAME_SIZE];
+    return find_memory(device, memory, error);
 }
 
 /* Without firmware and without a driver nobody has told the device to answer. */
@@ -187,14 +205,15 @@ static bool enable(struct target *target, const char *device, struct error *erro
     return good;
 }
 
-bool exporter_pci_sysfs(struct target *target, const char *file, struct error *error)
+bool exporter_pci_sysfs(struct target *target, const char *suffix, struct error *error)
 {
     char device[NAME_SIZE];
     char path[320];
+    struct pci_memory memory;
     struct stat status;
-    if (!find_device("", device, error) || !enable(target, device, error))
+    if (!find_memory(device, &memory, error) || !enable(target, device, error))
         return false;
-    snprintf(path, sizeof path, DEVICES "/%s/%s", device, file);
+    snprintf(path, sizeof path, DEVICES "/%s/resource%u%s", device, memory.bar, suffix);
     if (!target_open_file(path, &target->backing.fd, error))
         return false;
     if (fstat(target->backing.fd, &status) == 0 &&

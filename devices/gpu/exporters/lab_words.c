@@ -174,7 +174,7 @@ static enum memattr_vma vma_of(const struct dmabuf_lab_create *create)
     if (create->vma == DMABUF_LAB_STRUCT_PAGES)
         return MEMATTR_VMA_PLAIN;
     if (create->vma == DMABUF_LAB_MIXED)
-        return MEMATTR_VMA_PLAIN;
+        return MEMATTR_VMA_MIXED;
     return create->flags & DMABUF_LAB_ANY_UNCACHED ? MEMATTR_VMA_VFIO
                                                    : MEMATTR_VMA_PFNMAP;
 }

@@ -124,7 +124,13 @@ static bool examine(struct target *target, struct error *error)
     if (!found)
         return error_set(error, ERROR_CONFIG_HOST,
                          "/proc/self/smaps does not show the mapping");
-    target->buffer.vma = vma_kind(target->vma_flags);
+    /* Special entries of VM_MIXEDMAP: the kernel only shows that they may be there. */
+    bool is_mixed = target->buffer.vma == MEMATTR_VMA_MIXED &&
+                    vma_has_flag(target->vma_flags, "mm") &&
+                    !vma_has_flag(target->vma_flags, "pf") &&
+                    !vma_has_flag(target->vma_flags, "io");
+    if (!is_mixed)
+        target->buffer.vma = vma_kind(target->vma_flags);
     if (target->buffer.page == MEMATTR_PAGE_RAM && target->backing.fd >= 0)
         target->clean_is_readonly = clean_is_readonly(target);
     return true;
@@ -154,6 +160,8 @@ bool target_open(struct target *target, const struct exporter *exporter, uint64_
         describe(target, exporter);
     if (target->backing.fd >= 0 && backing_is_dmabuf(target->backing.fd)) {
         target->backing.kind = BACKING_DMABUF;
+        backing_read_exporter(target->backing.fd, target->backing.exporter,
+                              sizeof target->backing.exporter);
     }
     if (!examine(target, error)) {
         target_close(target);

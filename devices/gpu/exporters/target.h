@@ -83,7 +83,7 @@ bool target_map(struct target *target, struct error *error);
 
 bool exporter_drm_prime(struct target *target, const char *driver, struct error *error);
 bool exporter_drm_dumb(struct target *target, const char *driver, struct error *error);
-bool exporter_pci_sysfs(struct target *target, const char *file, struct error *error);
+bool exporter_pci_sysfs(struct target *target, const char *suffix, struct error *error);
 bool exporter_pci_vfio(struct target *target, const char *unused, struct error *error);
 
 /* Memory of a PCI device. */
@@ -93,8 +93,9 @@ struct pci_memory {
     uint64_t size; /* bytes */
 };
 
-/* The memory of a device that no driver owns: ivshmem's, or else the first BAR of 64 KiB or
- * more that is prefetchable, which means that reads have no side effects. ERROR_CONFIG_HOST. */
+/* The memory of a device that no driver owns: ivshmem's, or else that of a display or a memory
+ * device, its first BAR of 64 KiB or more that is prefetchable, which means that reads have no
+ * side effects. ERROR_CONFIG_HOST. */
 bool exporter_pci_find_memory(struct pci_memory *memory, struct error *error);
 
 /* dmabuf-lab. words: BACKING,VMA,ATTRIBUTE[,FLAG]... of pages, blocks, bar; pfnmap, fault,
