@@ -197,7 +197,8 @@ lint:
 	$(Q)shellcheck -x -P SCRIPTDIR $(SHELL_FILES)
 	$(Q)cppcheck --quiet --error-exitcode=1 --inline-suppr --std=c11 -I. \
 		--enable=warning,performance,portability --suppress=missingIncludeSystem \
-		--suppress=unknownMacro --suppress=comparePointers:guest/* vmm virtio devices firmware guest
+		--suppress=unknownMacro --suppress=comparePointers:guest/* \
+		-idevices/dmabuf-info -idevices/dmabuf-lab vmm virtio devices firmware guest
 	+$(Q)$(MAKE) --no-print-directory -s -j2 say= CC=clang tests
 	$(Q)tests/lint-tidy $(LIB_SOURCES) vmm/main.c
 	+$(Q)$(MAKE) --no-print-directory -s -j2 say= ARCH=$(OTHER_ARCH) CC=clang tests

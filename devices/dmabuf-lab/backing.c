@@ -22,8 +22,8 @@ static unsigned int order_of(const struct backing *backing)
 	return backing->kind == DMABUF_LAB_BLOCKS ? BLOCK_ORDER : 0;
 }
 
-/* Without __GFP_COMP, and not split: the pages behind the first of a block have no reference. A
- * failure is an answer here: no OOM killer, no message. */
+/* Without __GFP_COMP, and not split: the pages behind the first of a block have no
+ * reference. A failure is an answer here: no OOM killer, no message. */
 static int allocate(struct backing *backing)
 {
 	const gfp_t flags = GFP_KERNEL | __GFP_ZERO | __GFP_NOWARN | __GFP_RETRY_MAYFAIL;
@@ -45,8 +45,8 @@ static int allocate(struct backing *backing)
 	return 0;
 }
 
-/* The allocator likes to give neighbours one after the other: exchanges every second page with
- * its mirror image. */
+/* The allocator likes to give neighbours one after the other: exchanges every second
+ * page with its mirror image. */
 static void scatter(struct backing *backing)
 {
 	size_t i;
@@ -124,8 +124,8 @@ static int check_bar(const struct backing *backing)
 	return 0;
 }
 
-/* The device's lock is held: no driver comes meanwhile, and one that comes later finds the BAR
- * taken. */
+/* The device's lock is held: no driver comes meanwhile, and one that comes later finds
+ * the BAR taken. */
 static int claim(struct backing *backing)
 {
 	int error;

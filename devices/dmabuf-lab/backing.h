@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What a buffer consists of: pages of RAM, or a part of a PCI device's memory; and the memory
- * type that the kernel has on record for it.
+ * What a buffer consists of: pages of RAM, or a part of a PCI device's memory; and the
+ * memory type that the kernel has on record for it.
  */
 #ifndef DMABUF_LAB_BACKING_H
 #define DMABUF_LAB_BACKING_H
@@ -29,17 +29,17 @@ struct backing {
 };
 
 /*
- * Pages of RAM, zeroed, with the memory type of ATTRIBUTE. DEVICE is what caches are flushed
- * for. ENOMEM; EINTR the task is being killed; or the error of memory_type_set().
+ * Pages of RAM, zeroed, with the memory type of ATTRIBUTE. DEVICE is what caches are
+ * flushed for. ENOMEM; EINTR the task is being killed; or the error of memory_type_set().
  */
 int backing_create_ram(struct backing *backing, enum dmabuf_lab_backing kind,
 		       size_t count, enum dmabuf_lab_attribute attribute,
 		       struct device *device);
 
 /*
- * The first COUNT pages of a BAR of the device at ADDRESS (as in dmabuf_lab_create). ENODEV no
- * such device; EBUSY it has a driver, or the BAR a user; ENXIO the BAR is no memory, or not in
- * pages, or smaller; or an error of pci_enable_device().
+ * The first COUNT pages of a BAR of the device at ADDRESS (as in dmabuf_lab_create).
+ * ENODEV no such device; EBUSY it has a driver, or the BAR a user; ENXIO the BAR is no
+ * memory, or not in pages, or smaller; or an error of pci_enable_device().
  */
 int backing_create_bar(struct backing *backing, u32 address, int bar, size_t count,
 		       enum dmabuf_lab_attribute attribute);
@@ -48,8 +48,8 @@ int backing_create_bar(struct backing *backing, u32 address, int bar, size_t cou
 void backing_destroy(struct backing *backing);
 
 /*
- * Another memory type; nothing may be mapped. After an error the backing has the type that one
- * gets without asking, and its attribute says so: WB, or UC of a BAR.
+ * Another memory type; nothing may be mapped. After an error `attribute` says what the
+ * backing has: what it had, or what one gets without asking, WB or, of a BAR, UC.
  */
 int backing_set_attribute(struct backing *backing, enum dmabuf_lab_attribute attribute,
 			  struct device *device);

@@ -2,13 +2,14 @@
 /*
  * See buffer.h. The difficulty of a change is to find every mapping.
  *
- * unmap_mapping_range() finds the VMAs that are linked to the dma-buf's file. A fault comes from
- * such a VMA, and makes its entry under the buffer's lock: a change, which holds it, sees all of
- * those. But mmap() calls the exporter before the VMA is linked (mmap_region(), mm/), so entries
- * that are made there are invisible for a moment; drivers that move buffers therefore make none
- * at mmap(). We do (DMABUF_LAB_PFNMAP), and so remember where. A change first stops this, then
- * takes the mmap_lock of those address spaces once: mmap() holds it for writing until its VMA is
- * linked. From then on all entries can be found.
+ * unmap_mapping_range() finds the VMAs that are linked to the dma-buf's file. A fault
+ * comes from such a VMA, and makes its entry under the buffer's lock: a change, which
+ * holds it, sees all of those. But mmap() calls the exporter before the VMA is linked
+ * (6.12: mmap_region() in mm/mmap.c; 7.3: __mmap_new_vma() in mm/vma.c), so entries that
+ * are made there are invisible for a moment; drivers that move buffers therefore make
+ * none at mmap(). We do (DMABUF_LAB_PFNMAP), and so remember where. A change first stops
+ * this, then takes the mmap_lock of those address spaces once: mmap() holds it for
+ * writing until its VMA is linked. From then on all entries can be found.
  */
 #include <linux/err.h>
 #include <linux/mm.h>
@@ -117,8 +118,8 @@ static int move(struct buffer *buffer)
 	if (error)
 		return error;
 	error = exchange(buffer, &fresh);
-	/* the old pages now, or the new ones if it failed. A page that somebody has a reference to
-	 * (GUP) is freed when it is dropped. */
+	/* the old pages now, or the new ones if it failed. A page that somebody has a
+	 * reference to (GUP) is freed when it is dropped. */
 	if (!error)
 		backing_poison(&fresh);
 	backing_destroy(&fresh);

@@ -2,16 +2,18 @@
 /*
  * One buffer, and what can happen to it while it is mapped.
  *
- *   create ──> live ──move, set_attribute──> live ──revoke──> revoked ──last fd──> destroyed
+ *   create ──> live ──move, set_attribute──> live ──revoke──> revoked ──> destroyed
  *
  * Locks, in the order in which they are taken:
  *   control     one change at a time
  *   mmap_lock   of a process: faults and mmap() come with it (or with their VMA's lock)
  *   lock        what follows it in the structure
- *   i_mmap_rwsem, page table locks, those of MMU notifiers (KVM): by unmap_mapping_range()
- * So nothing may touch user memory, which can fault, under `lock`; and no mmap_lock may be taken
- * under it. Nobody takes `lock` under i_mmap_rwsem or in a notifier: there is no shrinker here.
- * The reservation lock of a dma-buf comes before `lock` (importers), and never inside it.
+ *   unmap_mapping_range()'s: i_mmap_rwsem, page tables, MMU notifiers (KVM)
+ *
+ * So nothing may touch user memory, which can fault, under `lock`; and no mmap_lock may be
+ * taken under it. Nobody takes `lock` under i_mmap_rwsem or in a notifier: there is no
+ * shrinker here. The reservation lock of a dma-buf comes before `lock` (importers), and is
+ * never taken under it.
  */
 #ifndef DMABUF_LAB_BUFFER_H
 #define DMABUF_LAB_BUFFER_H
@@ -50,17 +52,20 @@ struct buffer *buffer_create(const struct dmabuf_lab_create *request,
 /* Nothing is mapped any more. */
 void buffer_destroy(struct buffer *buffer);
 
-/* New pages with the same content. EOPNOTSUPP a BAR; ENODEV revoked; EBUSY an importer has it
- * mapped; or an error of backing_create_ram(). After an error the buffer is as it was. */
+/* New pages with the same content. EOPNOTSUPP a BAR; ENODEV revoked; EBUSY an importer
+ * has it mapped; or an error of backing_create_ram(). After an error the buffer is as
+ * it was. */
 int buffer_move(struct buffer *buffer);
 
-/* ENODEV revoked; or an error of backing_set_attribute(), which then says what there is. */
+/* ENODEV revoked; or an error of backing_set_attribute(), which then says what there
+ * is. */
 int buffer_set_attribute(struct buffer *buffer, enum dmabuf_lab_attribute attribute);
 
 void buffer_revoke(struct buffer *buffer);
 
-/* mmap() in the address space MM is about to make entries itself; under the buffer's lock. False:
- * a change is under way, or there is no memory to remember it: leave it to the faults. */
+/* mmap() in the address space MM is about to make entries itself; under the buffer's
+ * lock. False: a change is under way, or there is no memory to remember it: leave it
+ * to the faults. */
 bool buffer_begin_fill(struct buffer *buffer, struct mm_struct *mm);
 
 #endif

@@ -7,15 +7,15 @@
 #include <linux/module.h>
 #include <linux/version.h>
 
-/* 6.17 removed pfn_t */
-#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 17, 0)
+/* 6.12 has pfn_t, 7.2 has not */
+#if __has_include(<linux/pfn_t.h>)
 #include <linux/pfn_t.h>
 #endif
 
 static inline vm_fault_t insert_special_mixed(struct vm_area_struct *vma,
 					      unsigned long address, unsigned long pfn)
 {
-#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 17, 0)
+#if __has_include(<linux/pfn_t.h>)
 	return vmf_insert_mixed(vma, address, __pfn_to_pfn_t(pfn, PFN_DEV));
 #else
 	return vmf_insert_mixed(vma, address, pfn);

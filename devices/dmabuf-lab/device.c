@@ -213,7 +213,8 @@ static int __init dmabuf_lab_init(void)
 	error = misc_register(&device);
 	if (error)
 		goto unregister;
-	/* a device without a bus has no mask, and the DMA API wants one; as udmabuf does it */
+	/* a device without a bus has no mask, and the DMA API wants one; as udmabuf
+	 * does it */
 	error = dma_coerce_mask_and_coherent(device.this_device, DMA_BIT_MASK(64));
 	if (error)
 		goto deregister;

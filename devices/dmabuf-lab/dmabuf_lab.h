@@ -14,7 +14,7 @@
 enum dmabuf_lab_backing {
 	DMABUF_LAB_PAGES, /* single pages, scattered */
 	/* blocks of 16 pages that are not compound: all but the first page of each have a
-	   * reference count of 0, as in TTM's pool (drivers/gpu/drm/ttm/ttm_pool.c) */
+	 * reference count of 0, as in TTM's pool (drivers/gpu/drm/ttm/ttm_pool.c) */
 	DMABUF_LAB_BLOCKS,
 	DMABUF_LAB_BAR, /* memory of a PCI device that has no driver */
 	DMABUF_LAB_BACKING_COUNT
@@ -22,12 +22,12 @@ enum dmabuf_lab_backing {
 
 /* How mmap() maps it. */
 enum dmabuf_lab_vma {
-	DMABUF_LAB_PFNMAP, /* VM_PFNMAP, everything at mmap(): remap_pfn_range() */
+	DMABUF_LAB_PFNMAP, /* VM_PFNMAP, everything at mmap(), as remap_pfn_range() */
 	DMABUF_LAB_FAULT,  /* VM_PFNMAP, a page at its first access: vmf_insert_pfn() */
 	DMABUF_LAB_MIXED,  /* VM_MIXEDMAP, special entries: vmf_insert_mixed() */
-	DMABUF_LAB_STRUCT_PAGES, /* refcounted struct pages, as of a file; not of a BAR or BLOCKS */
+	DMABUF_LAB_STRUCT_PAGES, /* refcounted struct pages, as of a file; PAGES only */
 	/* VM_PFNMAP, vm_page_prot cacheable, the attribute in the page table only:
-	   * vmf_insert_pfn_prot(), as TTM (ttm_bo_vm_fault_reserved) */
+	 * vmf_insert_pfn_prot(), as TTM (ttm_bo_vm_fault_reserved) */
 	DMABUF_LAB_TTM,
 	DMABUF_LAB_VMA_COUNT
 };
@@ -35,9 +35,10 @@ enum dmabuf_lab_vma {
 /* The attribute. */
 enum dmabuf_lab_attribute {
 	DMABUF_LAB_WB,
-	DMABUF_LAB_WC, /* really: x86 also changes the type of the pages (set_pages_array_wc) */
-	DMABUF_LAB_WC_WISHED, /* pgprot_writecombine() only: x86 does not follow for RAM mapped by
-			     * pfn (arch/x86/mm/pat/memtype.c) */
+	DMABUF_LAB_WC, /* really: x86 also changes the pages' type (set_pages_array_wc) */
+	/* pgprot_writecombine() only: x86 does not follow for RAM mapped by pfn
+	 * (arch/x86/mm/pat/memtype.c); of a BAR the same as WC */
+	DMABUF_LAB_WC_WISHED,
 	DMABUF_LAB_UC,     /* pgprot_noncached(); x86: set_pages_array_uc, too */
 	DMABUF_LAB_DEVICE, /* pgprot_device(); x86: as UC */
 	DMABUF_LAB_ATTRIBUTE_COUNT
@@ -45,7 +46,7 @@ enum dmabuf_lab_attribute {
 
 #define DMABUF_LAB_NEEDS_SYNC   (1u << 0) /* says so; counts the calls of begin and end */
 #define DMABUF_LAB_MAY_CHANGE   (1u << 1) /* says so; all buffers can, see below */
-#define DMABUF_LAB_NAIVE        (1u << 2) /* mmap_info answers the wish, not the page table */
+#define DMABUF_LAB_NAIVE        (1u << 2) /* mmap_info answers the wish, not the truth */
 #define DMABUF_LAB_ANY_UNCACHED (1u << 3) /* VM_ALLOW_ANY_UNCACHED, as vfio-pci */
 
 struct dmabuf_lab_create {
@@ -54,10 +55,11 @@ struct dmabuf_lab_create {
 	__u32 vma;
 	__u32 attribute;
 	__u32 flags;
-	__u32 pci_address; /* BAR only: domain << 16 | bus << 8 | device << 3 | function */
-	__u32 bar;         /* BAR only: 0 to 5 */
-	__u32 fd_flags;    /* O_RDWR, O_CLOEXEC */
-	__s32 fd;          /* out */
+	/* BAR only: domain << 16 | bus << 8 | device << 3 | function */
+	__u32 pci_address;
+	__u32 bar;      /* BAR only: 0 to 5 */
+	__u32 fd_flags; /* O_RDWR, O_CLOEXEC */
+	__s32 fd;       /* out */
 };
 
 struct dmabuf_lab_set_attribute {
@@ -78,18 +80,24 @@ struct dmabuf_lab_counters {
 /* As an importer sees the buffer: attaches a device, maps, looks, and detaches. */
 struct dmabuf_lab_import {
 	__s32 fd;
-	__u32 entries;         /* of the scatter list */
-	__u64 first_page_link; /* the bits of scatterlist.page_link without the markers; 0: the
-			       * exporter gives none */
-	__u32 page_is_valid; /* whether they are a struct page of this kernel's memory map */
+	__u32 entries; /* of the scatter list */
+	/* the bits of scatterlist.page_link without the markers; 0: the exporter gives none */
+	__u64 first_page_link;
+	__u32 page_is_valid; /* whether they are a page of this kernel's memory map */
 	__u32 pad;
 };
 
+/* EINVAL a value that is none of the above, or struct pages of other than PAGES;
+ * ENOMEM; EINTR the caller is being killed. BAR: ENODEV no such device; EBUSY it has a
+ * driver, or the BAR is in use; ENXIO the BAR is no memory, or smaller. */
 #define DMABUF_LAB_IOCTL_CREATE _IOWR('L', 0, struct dmabuf_lab_create)
-/* A new backing of the same kind with the same content; all mappings are emptied, and refill
- * at their next access. -EOPNOTSUPP: a BAR does not move. */
+/* A new backing of the same kind with the same content; all mappings are emptied, and
+ * refill at their next access. EOPNOTSUPP a BAR does not move; EBUSY a device has it
+ * mapped; ENOMEM; EINTR. Of MOVE and all below: EBADF no fd; EINVAL no dma-buf, or of
+ * another exporter. Of MOVE and SET_ATTRIBUTE: ENODEV revoked. */
 #define DMABUF_LAB_IOCTL_MOVE _IOW('L', 1, __s32)
-/* Empties all mappings; they refill with this attribute. */
+/* Empties all mappings; they refill with this attribute. vm_page_prot of mappings that
+ * there are stays what it was, as TTM's. */
 #define DMABUF_LAB_IOCTL_SET_ATTRIBUTE _IOW('L', 2, struct dmabuf_lab_set_attribute)
 /* Empties all mappings; an access is SIGBUS from now on. */
 #define DMABUF_LAB_IOCTL_REVOKE   _IOW('L', 3, __s32)

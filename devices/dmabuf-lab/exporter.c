@@ -138,7 +138,8 @@ static void release(struct dma_buf *dmabuf)
 	buffer_destroy(dmabuf->priv);
 }
 
-/* Having begin_cpu_access and end_cpu_access says that a buffer needs them: two tables. */
+/* Having begin_cpu_access and end_cpu_access says that a buffer needs them: two
+ * tables. */
 static const struct dma_buf_ops coherent_ops = {
 	.map_dma_buf = map_dma,
 	.unmap_dma_buf = unmap_dma,

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * See importer.h. A kernel with CONFIG_DMABUF_DEBUG hides the pages from importers: up to 6.18 it
- * inverts the bits of page_link (mangle_sg_table()), later it gives out a copy of the list without
- * pages (dma_buf_wrap_sg_table(), both in drivers/dma-buf/dma-buf.c).
+ * See importer.h. A kernel with CONFIG_DMABUF_DEBUG hides the pages from importers: 6.12
+ * inverts the bits of page_link (mangle_sg_table()), 7.3 gives out a copy of the list
+ * without pages (dma_buf_wrap_sg_table(), both in drivers/dma-buf/dma-buf.c).
  */
 #include <linux/dma-direction.h>
 #include <linux/err.h>
@@ -12,7 +12,7 @@
 #include "importer.h"
 
 #ifndef CONFIG_SPARSEMEM_VMEMMAP
-#error "dmabuf-lab needs CONFIG_SPARSEMEM_VMEMMAP: without it, page_to_pfn() reads the page"
+#error "dmabuf-lab needs CONFIG_SPARSEMEM_VMEMMAP: else page_to_pfn() reads the page"
 #endif
 
 /* Whether LINK is the address of a struct page; it is not read. */

@@ -8,8 +8,8 @@
 
 #include "dmabuf_lab.h"
 
-/* Attaches DEVICE, maps, looks and detaches. Fills in what DMABUF_LAB_IOCTL_IMPORT gives; or an
- * error of the exporter. */
+/* Attaches DEVICE, maps, looks and detaches. Fills in what DMABUF_LAB_IOCTL_IMPORT
+ * gives; or an error of the exporter. */
 int importer_look(struct dma_buf *dmabuf, struct device *device,
 		  struct dmabuf_lab_import *import);
 

@@ -2,16 +2,17 @@
 /*
  * mmap() and the faults: the five kinds of mapping.
  *
- * Every kind can be emptied and refills by faults, with the buffer's attribute of that moment. So
- * the attribute of an entry comes from the buffer, and vm_page_prot is what it was at mmap(); after
- * SET_ATTRIBUTE it is stale, as TTM's always is. vmf_insert_pfn_prot() takes the attribute as an
- * argument. The two functions that only know vm_page_prot get a copy of the VMA, as TTM did it
- * until 5.16 (ttm_bo_vm_fault_reserved()): they use it to look at, and to find the page table.
+ * Every kind can be emptied and refills by faults, with the buffer's attribute of that
+ * moment. So the attribute of an entry comes from the buffer, and vm_page_prot is what it
+ * was at mmap(); after SET_ATTRIBUTE it is stale, as TTM's always is.
+ * vmf_insert_pfn_prot() takes the attribute as an argument. The two functions that only
+ * know vm_page_prot get a copy of the VMA: they look at it, and find the page table
+ * through it.
  *
  * DMABUF_LAB_PFNMAP makes with vmf_insert_pfn_prot() the entries and the flags that
- * remap_pfn_range() makes. That function itself is no choice: on x86 before 6.16 it marks the VMA
- * VM_PAT, and munmap() warns if the first entry has been taken away (untrack_pfn(),
- * get_pat_info() in arch/x86/mm/pat/memtype.c).
+ * remap_pfn_range() makes. That function itself is no choice: on x86, 6.12 then marks the
+ * VMA VM_PAT, and munmap() warns if the first entry has been taken away (get_pat_info()
+ * in arch/x86/mm/pat/memtype.c).
  */
 #include <linux/mm.h>
 #include <linux/mutex.h>
@@ -47,7 +48,8 @@ static vm_fault_t insert_mixed(struct vm_area_struct *vma, unsigned long address
 	return insert_special_mixed(&copy, address, pfn);
 }
 
-/* vm_insert_page() asks for VM_MIXEDMAP, which the VMA of a file has not; the entry is the same. */
+/* vm_insert_page() asks for VM_MIXEDMAP, which the VMA of a file has not; the entry is
+ * the same. */
 static vm_fault_t insert_struct_page(struct vm_area_struct *vma, unsigned long address,
 				     struct page *page, pgprot_t prot)
 {
@@ -135,7 +137,8 @@ static vm_flags_t flags_of(const struct buffer *buffer)
 	return flags;
 }
 
-/* Under the buffer's lock. If it fails, mmap() fails, and the kernel takes the entries away. */
+/* Under the buffer's lock. If it fails, mmap() fails, and the kernel takes the entries
+ * away. */
 static int fill(struct buffer *buffer, struct vm_area_struct *vma)
 {
 	unsigned long address;

@@ -1,18 +1,20 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The memory type of physical memory, where the architecture has one: x86 keeps a record of it
- * (arch/x86/mm/pat/memtype.c) that its own mappings follow; on arm64 each mapping has its own.
+ * The memory type of physical memory, where the architecture has one: x86 keeps a record
+ * of it (arch/x86/mm/pat/memtype.c) that its own mappings follow; on arm64 each mapping
+ * has its own.
  */
 #ifndef DMABUF_LAB_MEMORY_TYPE_H
 #define DMABUF_LAB_MEMORY_TYPE_H
 
 #include "backing.h"
 
-/* The type that ATTRIBUTE stands for, of memory that has none. A negative errno: it still has
- * none. */
+/* The type that ATTRIBUTE stands for, of memory that has none. A negative errno: it
+ * still has none. */
 int memory_type_set(struct backing *backing, enum dmabuf_lab_attribute attribute);
 
-/* To what it was before memory_type_set(). A negative errno: the memory cannot be given back. */
+/* To what it was before memory_type_set(). A negative errno: the memory cannot be
+ * given back. */
 int memory_type_reset(struct backing *backing);
 
 /* Writes back and drops all cache lines of RAM, before or after it is mapped uncached. */

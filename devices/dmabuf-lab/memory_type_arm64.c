@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * arm64: nothing is on record; each mapping has the type that its entry says, and the kernel's
- * linear map of RAM stays WB. So the cache lines are flushed by hand, as drm_gem_shmem and TTM
- * leave it to the DMA API.
+ * arm64: nothing is on record; each mapping has the type that its entry says, and the
+ * kernel's linear map of RAM stays WB. So the cache lines are flushed by hand, with the
+ * DMA API, as shmem GEM objects are.
  */
 #include <linux/dma-mapping.h>
 #include <linux/errno.h>

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * x86: RAM has its type in struct page, set by set_pages_array_*(), which also changes the
- * direct map; other memory in a tree of ranges. Mapping by pfn takes the type on record, whatever
- * was asked for (lookup_memtype() in arch/x86/mm/pat/memtype.c); mapping by struct page takes
- * what is asked for.
+ * x86: RAM has its type in struct page, set by set_pages_array_*(), which also changes
+ * the direct map; other memory in a tree of ranges. Mapping by pfn takes the type on
+ * record, whatever was asked for (lookup_memtype() in arch/x86/mm/pat/memtype.c); mapping
+ * by struct page takes what is asked for.
  *
- * A range's type is recorded while somebody has it mapped. Without a record it is UC-, so a BAR is
- * mapped into the kernel for as long as the buffer lives. amdgpu and xe do the same with
- * arch_io_reserve_memtype_wc(). Where the MTRRs say other than WB, asking for WB gives UC-
- * (pat_x_mtrr_type()).
+ * A range's type is recorded while somebody has it mapped. Without a record it is UC-, so
+ * a BAR is mapped into the kernel for as long as the buffer lives. For WC alone there is
+ * arch_io_reserve_memtype_wc() (include/linux/io.h). Where the MTRRs say other than WB,
+ * asking for WB gives UC- (pat_x_mtrr_type()).
  */
 #include <asm/cacheflush.h>
 #include <asm/set_memory.h>
@@ -94,9 +94,9 @@ int memory_type_flush(struct backing *backing, struct device *device)
 }
 
 /*
- * The entry of the kernel's own mapping, which has the recorded type. PWT and PCD are enough:
- * Linux fills the PAT MSR with WB, WC, UC-, UC, and in its second half differs in two that no
- * ioremap gives (pat_bp_init(), arch/x86/mm/pat/memtype.c).
+ * The entry of the kernel's own mapping, which has the recorded type. PWT and PCD are
+ * enough: Linux fills the PAT MSR with WB, WC, UC-, UC, and in its second half differs in
+ * two that no ioremap gives (pat_bp_init(), arch/x86/mm/pat/memtype.c).
  */
 static int truth_of_bar(const struct backing *backing)
 {

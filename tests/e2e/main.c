@@ -8,6 +8,7 @@
  * to it that every case runs somewhere. `e2e-tests --list` prints all names.
  */
 #include <check.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -54,14 +55,18 @@ static const struct e2e_case *case_at(unsigned index)
                                         : &e2e_cases_lab[index - e2e_case_arm64_count];
 }
 
-/* What the environment has; an unknown word is a mistake of the caller. */
-static unsigned read_environment(void)
+/* What the environment has; an unknown word is a mistake of the caller. Only cases that need
+ * each of the words with a plus in front are run. */
+static unsigned read_environment(unsigned *wanted)
 {
     unsigned has = 0;
     const char *list = getenv("S2VMM_E2E");
     char *copy = strdup(list ? list : "");
+    *wanted = 0;
     for (char *word = strtok(copy, ","); word; word = strtok(NULL, ",")) {
         size_t i = 0;
+        bool plus = word[0] == '+';
+        word += plus;
         while (i < sizeof words / sizeof words[0] && strcmp(words[i].word, word) != 0)
             i++;
         if (i == sizeof words / sizeof words[0]) {
@@ -69,6 +74,7 @@ static unsigned read_environment(void)
             exit(2);
         }
         has |= words[i].need;
+        *wanted |= plus ? words[i].need : 0;
     }
     free(copy);
     return has;
@@ -144,14 +150,16 @@ int main(int argc, char **argv)
             puts(case_at(i)->name);
         return EXIT_SUCCESS;
     }
-    unsigned has = read_environment();
+    unsigned wanted;
+    unsigned has = read_environment(&wanted);
     const char *only = getenv("S2VMM_CASE"); /* one case, for a person who debugs */
     Suite *suite = suite_create("end to end");
     TCase *test_case = tcase_create("cases");
     tcase_set_timeout(test_case, 120);
     for (unsigned i = 0; i < count; i++) {
         const struct e2e_case *test = case_at(i);
-        if ((only && strcmp(only, test->name) != 0) || (test->needs & ~has))
+        if ((only && strcmp(only, test->name) != 0) || (test->needs & ~has) ||
+            (wanted & ~test->needs))
             continue;
         note_that_it_runs(test->name);
         tcase_add_loop_test(test_case, case_holds, (int)i, (int)i + 1);

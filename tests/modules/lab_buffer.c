@@ -159,8 +159,9 @@ static uint64_t wished_type(uint32_t attribute)
 }
 
 /*
- * x86: by pfn, RAM gets the type on record, which a wish does not change; a BAR is not WB where
- * the firmware's MTRRs are not (pat_x_mtrr_type(), arch/x86/mm/pat/memtype.c). arm64: the wish.
+ * x86: by pfn, RAM gets the type on record, which a wish does not change; a BAR is not WB
+ * where the firmware's MTRRs are not (pat_x_mtrr_type(), arch/x86/mm/pat/memtype.c).
+ * arm64: the wish.
  */
 uint64_t lab_host_type(const struct dmabuf_lab_create *request)
 {
@@ -194,7 +195,7 @@ uint64_t lab_wish(const struct dmabuf_lab_create *request)
 uint64_t lab_vma_flags(const struct dmabuf_lab_create *request)
 {
     uint64_t flags =
-        request->flags & DMABUF_LAB_ANY_UNCACHED ? DMA_BUF_VMA_ALLOW_ANY_UNCACHED : 0;
+        (request->flags & DMABUF_LAB_ANY_UNCACHED) ? DMA_BUF_VMA_ALLOW_ANY_UNCACHED : 0;
     switch ((enum dmabuf_lab_vma)request->vma) {
     case DMABUF_LAB_PFNMAP:
     case DMABUF_LAB_TTM:

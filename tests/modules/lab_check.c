@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * module-lab-check: what dmabuf-lab promises, on a kernel where it is loaded and the device
- * ivshmem has no driver. Every combination of backing, kind of mapping and attribute: what
- * DMA_BUF_IOCTL_INFO says, what the page table has, what the memory does.
+ * module-lab-check: what dmabuf-lab promises, on a kernel where it is loaded and the
+ * device ivshmem has no driver. Every combination of backing, kind of mapping and
+ * attribute: what DMA_BUF_IOCTL_INFO says, what the page table has, what the memory does.
  *
  * usage: module-lab-check [--dmabuf-debug]    the kernel has CONFIG_DMABUF_DEBUG
  */
@@ -42,14 +42,14 @@ static void expect_answers(struct context *context, const char *name, int fd,
 {
     uint64_t type = lab_host_type(request);
     expect(context, name, fd, "VM_PROT", DMA_BUF_INFO_VM_PROT,
-           request->flags & DMABUF_LAB_NAIVE ? lab_wish(request) : lab_vm_prot(type));
+           (request->flags & DMABUF_LAB_NAIVE) ? lab_wish(request) : lab_vm_prot(type));
     expect(context, name, fd, "SOURCE", DMA_BUF_INFO_SOURCE, DMA_BUF_SOURCE_EXPORTER);
     expect(context, name, fd, "CPU_ACCESS", DMA_BUF_INFO_CPU_ACCESS,
-           request->flags & DMABUF_LAB_NEEDS_SYNC ? DMA_BUF_CPU_ACCESS_NEEDS_SYNC
-                                                  : DMA_BUF_CPU_ACCESS_COHERENT);
+           (request->flags & DMABUF_LAB_NEEDS_SYNC) ? DMA_BUF_CPU_ACCESS_NEEDS_SYNC
+                                                    : DMA_BUF_CPU_ACCESS_COHERENT);
     expect(context, name, fd, "STABILITY", DMA_BUF_INFO_STABILITY,
-           request->flags & DMABUF_LAB_MAY_CHANGE ? DMA_BUF_STABILITY_MAY_CHANGE
-                                                  : DMA_BUF_STABILITY_FIXED);
+           (request->flags & DMABUF_LAB_MAY_CHANGE) ? DMA_BUF_STABILITY_MAY_CHANGE
+                                                    : DMA_BUF_STABILITY_FIXED);
     expect(context, name, fd, "PAGE_KIND", DMA_BUF_INFO_PAGE_KIND,
            request->backing == DMABUF_LAB_BAR ? DMA_BUF_PAGE_KIND_MMIO
                                               : DMA_BUF_PAGE_KIND_RAM);

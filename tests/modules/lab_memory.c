@@ -37,13 +37,14 @@ void memory_unmap(volatile uint64_t *memory)
 
 bool memory_read(const volatile uint64_t *word, uint64_t *value)
 {
-    bool good = sigsetjmp(after_sigbus, 0) == 0;
-    if (good) {
-        is_expected = 1;
-        *value = *word;
+    if (sigsetjmp(after_sigbus, 0) != 0) {
+        is_expected = 0;
+        return false;
     }
+    is_expected = 1;
+    *value = *word;
     is_expected = 0;
-    return good;
+    return true;
 }
 
 void memory_fill(volatile uint64_t *memory, uint64_t seed)

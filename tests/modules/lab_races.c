@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * See lab_cases.h: changes while the buffer is in use. One thread counts in the buffer and knows
- * what it has counted; one maps, looks and unmaps; one changes.
+ * See lab_cases.h: changes while the buffer is in use. One thread counts in the buffer
+ * and knows what it has counted; one maps, looks and unmaps; one changes.
  */
 #include <errno.h>
 #include <pthread.h>
@@ -13,10 +13,11 @@
 #include "tests/modules/lab_cases.h"
 #include "tests/modules/lab_memory.h"
 
-enum { ROUNDS = 20, PAGE_WORDS = LAB_PAGE / 8 };
+enum { ROUNDS = 20, MANY_ROUNDS = 300, PAGE_WORDS = LAB_PAGE / 8, MARK_WORD = 1 };
 
-/* as the module poisons the pages that a buffer has left */
-#define POISON UINT64_C(0x5a5a5a5a5a5a5a5a)
+/* in every page: one that the buffer has left is poisoned, and may belong to somebody
+ * else */
+#define MARK UINT64_C(0x6d61726b)
 
 struct race {
     struct checks *checks;
@@ -60,8 +61,7 @@ static void *map_and_look(void *argument)
             return NULL;
         for (int turn = 0; turn < 4; turn++) {
             for (size_t page = 0; page < LAB_PAGES; page++)
-                is_clean = is_clean && memory[page * PAGE_WORDS] != POISON &&
-                           memory[page * PAGE_WORDS + 1] == 0;
+                is_clean = is_clean && memory[page * PAGE_WORDS + MARK_WORD] == MARK;
         }
         memory_unmap(memory);
     }
@@ -70,8 +70,35 @@ static void *map_and_look(void *argument)
     return NULL;
 }
 
+static bool mark(struct race *race)
+{
+    volatile uint64_t *memory = memory_map(race->fd);
+    if (!check(race->checks, memory != MAP_FAILED, "%s: mmap: %s", race->name,
+               strerror(errno)))
+        return false;
+    for (size_t page = 0; page < LAB_PAGES; page++)
+        memory[page * PAGE_WORDS + MARK_WORD] = MARK;
+    memory_unmap(memory);
+    return true;
+}
+
+static void change(struct race *race, const struct lab *lab, uint32_t rounds)
+{
+    for (uint32_t round = 0; round < rounds; round++) {
+        int error = round % 4 ? lab_move(lab, race->fd)
+                              : lab_set_attribute(lab, race->fd,
+                                                  round / 4 % DMABUF_LAB_ATTRIBUTE_COUNT);
+        check(race->checks, error == 0, "%s: round %u: error %d", race->name, round,
+              error);
+        if (rounds == ROUNDS)
+            usleep(500);
+    }
+}
+
+/* Without the counter, the one who maps and the one who changes meet more often. */
 static void race_one(struct checks *checks, const struct lab *lab,
-                     const struct dmabuf_lab_create *request)
+                     const struct dmabuf_lab_create *request, bool with_counter,
+                     uint32_t rounds)
 {
     char name[60];
     struct race race = {.checks = checks,
@@ -80,19 +107,16 @@ static void race_one(struct checks *checks, const struct lab *lab,
     pthread_t counter, looker;
     if (!check(checks, race.fd >= 0, "%s: %s", name, strerror(errno)))
         return;
-    if (check(checks, pthread_create(&counter, NULL, count, &race) == 0, "no thread")) {
-        bool both = pthread_create(&looker, NULL, map_and_look, &race) == 0;
-        check(checks, both, "no second thread");
-        for (uint32_t round = 0; round < ROUNDS; round++) {
-            int error = round % 4 ? lab_move(lab, race.fd)
-                                  : lab_set_attribute(lab, race.fd, round / 4);
-            check(checks, error == 0, "%s: round %u: error %d", name, round, error);
-            usleep(500);
-        }
+    if (mark(&race)) {
+        bool looks = pthread_create(&looker, NULL, map_and_look, &race) == 0;
+        bool counts = with_counter && pthread_create(&counter, NULL, count, &race) == 0;
+        check(checks, looks && counts == with_counter, "%s: no threads", name);
+        change(&race, lab, rounds);
         atomic_store(&race.is_over, true);
-        pthread_join(counter, NULL);
-        if (both)
+        if (looks)
             pthread_join(looker, NULL);
+        if (counts)
+            pthread_join(counter, NULL);
     }
     close(race.fd);
 }
@@ -104,7 +128,11 @@ void cases_races(struct checks *checks, const struct lab *lab)
             struct dmabuf_lab_create request =
                 lab_request(lab, backing, vma, DMABUF_LAB_WC, 0);
             if (lab_is_possible(&request))
-                race_one(checks, lab, &request);
+                race_one(checks, lab, &request, true, ROUNDS);
         }
     }
+    /* mmap() makes the entries itself, before the kernel knows of the mapping */
+    struct dmabuf_lab_create request =
+        lab_request(lab, DMABUF_LAB_PAGES, DMABUF_LAB_PFNMAP, DMABUF_LAB_WB, 0);
+    race_one(checks, lab, &request, false, MANY_ROUNDS);
 }
