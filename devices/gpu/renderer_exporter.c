@@ -36,6 +36,17 @@ static struct exporter_blob *find(struct renderer_exporter *exporter,
     return NULL;
 }
 
+/* The caller knows that there is one. */
+static struct exporter_blob *get(struct renderer_exporter *exporter, uint32_t resource_id)
+{
+    unsigned i = 0;
+    while (i < RENDERER_EXPORTER_BLOBS_MAX &&
+           exporter->blobs[i].resource_id != resource_id)
+        i++;
+    BUG_ON(i == RENDERER_EXPORTER_BLOBS_MAX);
+    return &exporter->blobs[i];
+}
+
 /* --- blobs --- */
 
 /* What can be handed out is a file that begins with the memory: a dma-buf or a memfd. */
@@ -68,8 +79,7 @@ static bool blob_create(void *renderer, const struct renderer_blob *blob,
 
 static void blob_destroy(void *renderer, uint32_t resource_id)
 {
-    struct exporter_blob *blob = find(renderer, resource_id);
-    BUG_ON(!blob);
+    struct exporter_blob *blob = get(renderer, resource_id);
     target_close(&blob->target);
     *blob = (struct exporter_blob){0};
 }
@@ -77,8 +87,7 @@ static void blob_destroy(void *renderer, uint32_t resource_id)
 static bool blob_export(void *renderer, uint32_t resource_id, enum renderer_fd_type *type,
                         int *fd, struct error *error)
 {
-    const struct exporter_blob *blob = find(renderer, resource_id);
-    BUG_ON(!blob);
+    const struct exporter_blob *blob = get(renderer, resource_id);
     *type = blob->target.backing.kind == BACKING_DMABUF ? RENDERER_FD_DMABUF
                                                         : RENDERER_FD_SHM;
     *fd = fcntl(blob->target.backing.fd, F_DUPFD_CLOEXEC, 0);

@@ -41,7 +41,9 @@ rom:
     .byte 0x55, 0xaa, ROM_SIZE / 512
     cli
     cld
-    /* The display's BAR answers as memory only while a linear frame buffer is switched on. */
+    /* The display's BAR answers as memory only while a linear frame buffer is switched on. First
+     * the display itself is switched off (attribute controller: no video; sequencer: reset), as
+     * Bochs would try to show each write. */
     mov $0x3da, %dx
     in %dx, %al
     mov $0x3c0, %dx

@@ -22,9 +22,9 @@ copy_library() {
 
 libraries_of() { LC_ALL=C readelf -dW "$1" 2>/dev/null | sed -nE 's/.*\(NEEDED\).*\[(.*)\]/\1/p'; }
 
-# copy_modules STAGE: kvm-intel, those of --modules, the repository's last, and the order of loading. The type information for BPF and the
-# tables for stack traces, which the kernel checks and sorts when it loads a module, are left out: half of the time.
-# The module's signature goes with them.
+# copy_modules STAGE: kvm-intel, those of --modules, the repository's last, and the order of loading. The type information
+# for BPF and the tables for stack traces, which the kernel checks and sorts when it loads a module, are left out: half of
+# the time. The module's signature goes with them.
 copy_modules() {
     local from=${kernel_image%/*}/modules module
     local -a orders=()
@@ -37,10 +37,10 @@ copy_modules() {
         objcopy -R .BTF -R '.orc_*' -R '.rela.orc_*' "$from/$module.ko" "$1/modules/$module.ko" ||
             die "cannot copy the module $module"
     done <"$1/modules/order"
-    for module in $own; do
-        objcopy -g -R '.orc_*' -R '.rela.orc_*' "$repository/build/modules/$kernel/${module//-/_}.ko" "$1/modules/${module//-/_}.ko" ||
+    for module in ${own//-/_}; do
+        objcopy -g -R '.orc_*' -R '.rela.orc_*' "$repository/build/modules/$kernel/$module.ko" "$1/modules/$module.ko" ||
             die "cannot copy the module $module"
-        echo "${module//-/_}" >>"$1/modules/order"
+        echo "$module" >>"$1/modules/order"
     done
 }
 

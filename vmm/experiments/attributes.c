@@ -25,8 +25,8 @@ struct wish {
 };
 
 static const struct wish wishes[] = {
-    {"dmabuf-lab:pages,pfnmap,wc-wished", "remap_pfn_range", false, false},
-    {"dmabuf-lab:pages,fault,wc-wished", "vmf_insert_pfn", false, false},
+    {"dmabuf-lab:pages,pfnmap,wc-wished", "all at mmap()", false, false},
+    {"dmabuf-lab:pages,fault,wc-wished", "page by page", false, false},
     {"dmabuf-lab:pages,struct-pages,wc-wished", "struct pages", true, false},
     {"dmabuf-lab:pages,fault,wc", "and page type set", true, false},
     {"dmabuf-lab:pages,fault,wc-wished,naive", "naive driver", false, true},
