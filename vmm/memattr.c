@@ -34,8 +34,8 @@
  * mapping is VM_PFNMAP or VM_IO. No leaf is installed; one that could be is given. */
 static const struct memattr_expected_leaf no_page = {
     .leaf = {.type = MEMATTR_WB, .shareability = MEMATTR_INNER_SHAREABLE},
-    .basis = MEMATTR_READ,
-    .source = "hva_to_pfn (kvm_main.c 6.1:2667, 6.12:2954, 7.3:3044): VM_MIXEDMAP only, special entries",
+    .basis = MEMATTR_MEASURED,
+    .source = "s2vmm matrix --measure, dmabuf-lab mixed: 6.12, 7.2, 7.3, x86 and arm64 (tests/check); hva_to_pfn (kvm_main.c 6.1:2667, 6.12:2954, 7.3:3044): VM_MIXEDMAP only, special entries",
     .access = MEMATTR_ACCESS_FAILS,
 };
 // clang-format on

@@ -81,10 +81,10 @@ static const unsigned char mmio_choices[MEMATTR_RULES_COUNT][MEMATTR_VMA_COUNT][
                       "user_mem_abort (6.1:1272, 6.12:1582): pfn_is_map_memory; kvm_s2_fault_pin_pfn (7.3:1915)"
 #define KNOWN_DEVICE  MEMATTR_MEASURED, "s2vmm matrix --measure, BAR resource and resource_wc: Linux 6.1 to 7.3, all four CPU classes " \
                       "(tests/check); user_mem_abort (6.1:1343, 6.12:1667): PROT_DEVICE; kvm_s2_fault_compute_prot (7.3:1943)"
-#define KNOWN_NC      MEMATTR_MEASURED, "s2vmm matrix --measure, BAR vfio-pci: 7.2 x fwb-dic, nofwb (tests/check); user_mem_abort (6.12:1667): VM_ALLOW_ANY_UNCACHED; kvm_s2_fault_compute_prot (7.3:1943)"
+#define KNOWN_NC      MEMATTR_MEASURED, "s2vmm matrix --measure, BAR vfio-pci: 7.2 x fwb-dic, nofwb; dmabuf-lab any-uncached: 6.12, 7.2, 7.3 (tests/check); user_mem_abort (6.12:1667): VM_ALLOW_ANY_UNCACHED; kvm_s2_fault_compute_prot (7.3:1943)"
 #define KNOWN_PAGES   MEMATTR_READ, "kvm_s2_fault_pin_pfn (7.3:1915): only VM_PFNMAP and VM_MIXEDMAP mappings can be of a device"
-#define KNOWN_CACHED  MEMATTR_READ, "kvm_s2_fault_pin_pfn (7.3:1915), kvm_supports_cacheable_pfnmap (kvm_mmu.h 7.3:387)"
-#define KNOWN_EFAULT  MEMATTR_READ, "kvm_s2_fault_pin_pfn (7.3:1929): -EFAULT without kvm_supports_cacheable_pfnmap"
+#define KNOWN_CACHED  MEMATTR_MEASURED, "s2vmm matrix --measure, dmabuf-lab:bar, WB and TTM: 7.2, 7.3 x fwb-dic (tests/check); kvm_s2_fault_pin_pfn (7.3:1915), kvm_supports_cacheable_pfnmap (kvm_mmu.h 7.3:387)"
+#define KNOWN_EFAULT  MEMATTR_MEASURED, "s2vmm matrix --measure, dmabuf-lab:bar, WB and TTM, late: 7.2, 7.3 x fwb, nofwb (tests/check); kvm_s2_fault_pin_pfn (7.3:1929): -EFAULT without kvm_supports_cacheable_pfnmap"
 
 /* What KVM writes for each prot: stage2_set_prot_attr (pgtable.c 6.1:633, 6.12:675, 7.3:702),
  * always Inner Shareable. MemAttr of Normal is 0b1111, with FWB 0b0110. */
@@ -109,7 +109,8 @@ static const struct memattr_expected_leaf leaves[CHOICE_COUNT][2] = {
 static const struct memattr_expected_slot slot_accepted = {false, MEMATTR_MEASURED,
     "s2vmm matrix --measure (tests/check); kvm_arch_prepare_memory_region (6.1:1779, 6.12:2154, 7.3:2663): no rule against this mapping"};
 static const struct memattr_expected_slot slot_refused = {true, MEMATTR_MEASURED,
-    "s2vmm matrix --measure, udmabuf and virtio-gpu: 7.2 x fwb, nofwb, nvhe, 7.3 x nofwb (tests/check); " \
+    "s2vmm matrix --measure, udmabuf and virtio-gpu: 7.2 x fwb, nofwb, nvhe, 7.3 x nofwb; dmabuf-lab, WB and TTM, RAM and BAR: " \
+    "7.2, 7.3 x fwb, nofwb (tests/check); " \
     "kvm_arch_prepare_memory_region (7.3:2663): VM_PFNMAP, kvm_vma_is_cacheable, no kvm_supports_cacheable_pfnmap"};
 
 /* --- S1 x leaf --- */

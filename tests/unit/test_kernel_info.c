@@ -94,6 +94,42 @@ START_TEST(who_answered_and_the_entry)
 }
 END_TEST
 
+#define SPECIAL_X86   ((uint64_t)1 << 9)
+#define SPECIAL_ARM64 ((uint64_t)1 << 56)
+static const struct {
+    enum memattr_model model;
+    uint64_t flags, pte;
+    enum memattr_vma vma;
+} vmas[] = {
+    {MEMATTR_NPT, 0, SPECIAL_X86, MEMATTR_VMA_PLAIN},
+    {MEMATTR_NPT, DMA_BUF_VMA_PFNMAP, SPECIAL_X86, MEMATTR_VMA_PFNMAP},
+    {MEMATTR_NPT, DMA_BUF_VMA_PFNMAP | DMA_BUF_VMA_ALLOW_ANY_UNCACHED, 0,
+     MEMATTR_VMA_VFIO},
+    {MEMATTR_NPT, DMA_BUF_VMA_MIXEDMAP, SPECIAL_X86, MEMATTR_VMA_MIXED},
+    {MEMATTR_NPT, DMA_BUF_VMA_MIXEDMAP, SPECIAL_ARM64, MEMATTR_VMA_PLAIN},
+    {MEMATTR_NPT, DMA_BUF_VMA_MIXEDMAP, 0, MEMATTR_VMA_PLAIN}, /* vm_insert_page() */
+    {MEMATTR_NPT, DMA_BUF_VMA_MIXEDMAP | DMA_BUF_VMA_IO, SPECIAL_X86, MEMATTR_VMA_PLAIN},
+    {MEMATTR_ARM64, DMA_BUF_VMA_MIXEDMAP, SPECIAL_ARM64, MEMATTR_VMA_MIXED},
+    {MEMATTR_ARM64_FWB, DMA_BUF_VMA_MIXEDMAP, SPECIAL_X86, MEMATTR_VMA_PLAIN},
+    {MEMATTR_ARM64_FWB, DMA_BUF_VMA_MIXEDMAP | DMA_BUF_VMA_PFNMAP, SPECIAL_ARM64,
+     MEMATTR_VMA_PFNMAP},
+};
+
+START_TEST(the_entry_tells_what_a_mixed_mapping_is)
+{
+    bool is_x86 = vmas[_i].model == MEMATTR_NPT;
+    fake_kernel.info_error = 0;
+    fake_kernel.info_known = 1u << INDEX(VMA) | 1u << INDEX(HOST_PTE);
+    fake_kernel.info_further[INDEX(VMA)] =
+        vmas[_i].flags | (is_x86 ? UINT64_C(0x600) : UINT64_C(0xff00));
+    fake_kernel.info_further[INDEX(HOST_PTE)] = vmas[_i].pte;
+    struct kernel_info info = ask(vmas[_i].model);
+    ck_assert(info.knows_vma);
+    ck_assert_int_eq(info.vma, vmas[_i].vma);
+    ck_assert(!info.vma_is_uncacheable);
+}
+END_TEST
+
 Suite *kernel_info_suite(void)
 {
     Suite *suite = suite_create("kernel_info");
@@ -102,6 +138,8 @@ Suite *kernel_info_suite(void)
                         (int)ARRAY_SIZE(types));
     tcase_add_test(test_case, a_stock_kernel_is_asked_once);
     tcase_add_test(test_case, who_answered_and_the_entry);
+    tcase_add_loop_test(test_case, the_entry_tells_what_a_mixed_mapping_is, 0,
+                        (int)ARRAY_SIZE(vmas));
     suite_add_tcase(suite, test_case);
     return suite;
 }
