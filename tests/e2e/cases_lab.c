@@ -46,6 +46,20 @@ const struct e2e_case e2e_cases_lab[] = {
      .out = {SAYS_NULL("kernel"), SAYS_NULL("page_table"), SAYS("host_from", "exporter"),
              SAYS("verdict", "match")}},
 
+    /* The report about one dma-buf. */
+    {.name = "probe-dmabuf", .needs = LAB, .arguments = {"probe", "--dmabuf=udmabuf"},
+     .out = {"dma-buf      udmabuf", "truth          WB", "kernel         CACHED", "right", "crosvm         WC",
+             "WRONG", "advice       map_info CACHED", "who lies     virglrenderer, crosvm"}},
+    {.name = "probe-dmabuf-json", .needs = LAB, .arguments = {"probe", "--dmabuf=udmabuf", "--json"},
+     .out = {SAYS("source", "truth"), SAYS("source", "measurement"), SAYS("decider", "kernel"),
+             SAYS("map_info", "CACHED"), "\"contradicted\":false"}},
+    {.name = "probe-dmabuf-naive", .needs = NPT, .arguments = {"probe", "--dmabuf=dmabuf-lab:pages,fault,wc-wished,naive"},
+     .out = {"truth          WB", "kernel         WC          yes      WRONG", "contradict"}},
+    {.name = "probe-dmabuf-none", .needs = LAB, .status = 2, .arguments = {"probe", "--dmabuf=nobody"},
+     .err = {"nobody"}},
+    {.name = "probe-dmabuf-without-truth", .needs = NO_INFO, .arguments = {"probe", "--dmabuf=udmabuf"},
+     .out = {"truth          -", "load dmabuf-info", "exporter       WB"}},
+
     /* Refusals; docs/refusals.md. */
     {.name = "refuse-needs-sync", .needs = LAB, .scenario = REFUSED,
      .arguments = {FROM_LAB("pages,fault,wb,needs-sync")},

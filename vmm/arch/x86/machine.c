@@ -85,9 +85,10 @@ unsigned arch_ram_ranges(uint64_t memory_size, struct gpa_range *ranges,
  *
  * It may be lifted at any time: kvm_vm_ioctl_enable_cap (x86.c) sets a bit of the VM and asks
  * neither for vCPUs nor for leaves, and vmx_get_mt_mask reads the bit whenever a leaf is made
- * (both read). What has its leaf already keeps IPAT until KVM zaps it, as it does on every
- * deletion of a memslot: RAM and blobs that the guest maps WB, which are WB with IPAT and
- * without. The memslot of the blob that needs it is made afterwards, so that its leaves are new. */
+ * (both read; tests/lab/intel-in-l1 does it under a running guest on 6.12 and 7.2). What has its
+ * leaf already keeps IPAT until KVM zaps it, as it does on every deletion of a memslot: RAM and
+ * blobs that the guest maps WB, which are WB with IPAT and without. The memslot of the blob that
+ * needs it is made afterwards, so that its leaves are new. */
 static bool can_honour_guest_pat(const struct vm *vm)
 {
     return (kvm_check(vm->fd, KVM_CAP_DISABLE_QUIRKS2) &
