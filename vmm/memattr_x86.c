@@ -53,16 +53,16 @@ static enum variant variant_of(const struct memattr_platform *platform)
 // clang-format off
 static const struct memattr_expected_leaf leaves[VARIANT_COUNT][MEMATTR_PAGE_COUNT] = {
     [EPT_IPAT] = {
-        [MEMATTR_PAGE_RAM]  = {.leaf = {.type = MEMATTR_WB, .ignores_s1 = true}, .basis = MEMATTR_READ,
-            .source = "vmx_get_mt_mask (6.1:7558, 6.12:7673, 7.3:7791); measured with Bochs 3.0, kernels 6.1, 6.12, 7.2"},
-        [MEMATTR_PAGE_MMIO] = {.leaf = {.type = MEMATTR_UC, .ignores_s1 = false}, .basis = MEMATTR_READ,
-            .source = "vmx_get_mt_mask: kvm_is_mmio_pfn; measured with Bochs 3.0, kernels 6.1, 6.12, 7.2"},
+        [MEMATTR_PAGE_RAM]  = {.leaf = {.type = MEMATTR_WB, .ignores_s1 = true}, .basis = MEMATTR_MEASURED,
+            .source = "s2vmm matrix --measure in Bochs: 6.12, 7.2 (tests/check intel-*); vmx_get_mt_mask (6.1:7558, 6.12:7673, 7.3:7791)"},
+        [MEMATTR_PAGE_MMIO] = {.leaf = {.type = MEMATTR_UC, .ignores_s1 = false}, .basis = MEMATTR_MEASURED,
+            .source = "s2vmm matrix --measure in Bochs, BAR resource: 6.12, 7.2 (tests/check intel-*); vmx_get_mt_mask: kvm_is_mmio_pfn"},
     },
     [EPT_HONOURS] = {
-        [MEMATTR_PAGE_RAM]  = {.leaf = {.type = MEMATTR_WB, .ignores_s1 = false}, .basis = MEMATTR_READ,
-            .source = "vmx_get_mt_mask (6.12:7673, 7.3:7791), quirk off; measured with Bochs 3.0, kernels 6.12, 7.2"},
-        [MEMATTR_PAGE_MMIO] = {.leaf = {.type = MEMATTR_UC, .ignores_s1 = false}, .basis = MEMATTR_READ,
-            .source = "vmx_get_mt_mask: kvm_is_mmio_pfn; measured with Bochs 3.0, kernels 6.12, 7.2"},
+        [MEMATTR_PAGE_RAM]  = {.leaf = {.type = MEMATTR_WB, .ignores_s1 = false}, .basis = MEMATTR_MEASURED,
+            .source = "s2vmm matrix --measure --honor-guest-pat on, in Bochs: 6.12, 7.2 (tests/check intel-*); vmx_get_mt_mask (6.12:7673, 7.3:7791)"},
+        [MEMATTR_PAGE_MMIO] = {.leaf = {.type = MEMATTR_UC, .ignores_s1 = false}, .basis = MEMATTR_MEASURED,
+            .source = "s2vmm matrix --measure --honor-guest-pat on, in Bochs, BAR resource: 6.12, 7.2 (tests/check intel-*); vmx_get_mt_mask: kvm_is_mmio_pfn"},
     },
     [NPT] = {
         [MEMATTR_PAGE_RAM]  = {.leaf = {.type = MEMATTR_WB, .ignores_s1 = false}, .basis = MEMATTR_MEASURED,

@@ -2,12 +2,15 @@
 /*
  * The guest's half of the experiment "moving-buffer" (vmm/experiments/changes.c): pass after
  * pass, each page's first word must hold what the last pass wrote there, and its second one,
- * which the host counts up, must never go back. Page 0's third word ends it.
+ * which the host counts up, must never go back. Page 0's third word ends it. Between two passes
+ * the guest lets go of the CPU, by an access that leaves it: a host that has only this one runs
+ * its side then.
  */
-#include "guest/arch.h"
 #include "guest/check.h"
+#include "guest/mmio.h"
 #include "guest/mmu.h"
 #include "guest/scenarios.h"
+#include "guest/witness.h"
 
 #define PAGE       4096u
 #define PAGES_MAX  64u
@@ -22,8 +25,9 @@ enum word {
 bool scenario_experiment_moving(struct guest *guest)
 {
     const struct boot_device *target = guest_device(guest, BOOT_DEVICE_TARGET);
+    const struct boot_device *witness = guest_device(guest, BOOT_DEVICE_WITNESS);
     uint64_t host[PAGES_MAX] = {0};
-    CHECK(target != NULL);
+    CHECK(target != NULL && witness != NULL);
     const uint64_t pages = target->size / PAGE;
     CHECK(pages <= PAGES_MAX);
     volatile uint8_t *memory =
@@ -42,6 +46,7 @@ bool scenario_experiment_moving(struct guest *guest)
             words[WORD_GUEST] = pass + 1;
         }
         pass++;
+        CHECK_EQUAL(mmio_read32(witness->base + WITNESS_REGISTER_MAGIC), WITNESS_MAGIC);
         stop = *((volatile uint64_t *)(volatile void *)memory + WORD_STOP) != 0;
     }
     mmu_unmap(guest->mmu, target->base, target->size, MEMATTR_WB);
