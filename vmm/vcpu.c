@@ -6,6 +6,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 #include "vmm/arch/arch.h"
 
@@ -95,6 +96,24 @@ static void end_bad_address(struct vcpu *vcpu)
         where, arch_fault_causes);
 }
 
+static uint64_t milliseconds(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
+/* A host page behind a memslot could not be had: it may have been there all the time, or
+ * something can be done about it. */
+static bool may_try_again(struct vcpu *vcpu)
+{
+    const struct vm *vm = vcpu->vm;
+    if (fault_retry(&vcpu->fault_retry, milliseconds()))
+        return true;
+    fault_retry_reset(&vcpu->fault_retry);
+    return vm->page_lost && vm->page_lost(vm->page_lost_context);
+}
+
 /* KVM_RUN returned an error. */
 static void run_failed(struct vcpu *vcpu, int number)
 {
@@ -104,7 +123,7 @@ static void run_failed(struct vcpu *vcpu, int number)
                     kvm_arch_vcpu_ioctl_run) */
         break;
     case EFAULT:
-        if (!vcpu->vm->page_lost || !vcpu->vm->page_lost(vcpu->vm->page_lost_context))
+        if (!may_try_again(vcpu))
             end_bad_address(vcpu);
         break;
     default:
@@ -116,6 +135,7 @@ static void run_failed(struct vcpu *vcpu, int number)
 static void handle_exit(struct vcpu *vcpu)
 {
     struct kvm_run *run = vcpu->run;
+    fault_retry_reset(&vcpu->fault_retry);
     switch (run->exit_reason) {
     case KVM_EXIT_MMIO:
         exit_mmio(vcpu);

@@ -11,6 +11,7 @@
 #include <stdatomic.h>
 
 #include "vmm/bus.h"
+#include "vmm/fault_retry.h"
 #include "vmm/guest_memory.h"
 #include "vmm/kvm.h"
 #include "vmm/memslot.h"
@@ -28,6 +29,7 @@ struct vcpu {
     struct kvm_run *run;
     pthread_t thread;
     bool thread_runs;
+    struct fault_retry fault_retry;
 };
 
 /* Where the boot vCPU starts; the others wait for the architecture's start protocol. */

@@ -172,7 +172,7 @@ collect_modules() {
         module=${path##*/}
         module=${module%%.ko*}
         module_path[${module//-/_}]=$path
-    done < <(find "$1" -name '*.ko*' -type f)
+    done < <(find "$1" -name '[!.]*.ko*' -type f)
     for module in $(catalogue base) $(extra_modules "$architecture"); do
         load_order=()
         if add_module "${module//-/_}" "$2"; then

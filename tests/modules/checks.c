@@ -12,19 +12,37 @@
 
 #include "devices/dmabuf-info/dma_buf_info.h"
 
-bool check(struct checks *checks, bool ok, const char *format, ...)
+static void fail(struct checks *checks, const char *format, va_list arguments)
 {
     char text[256];
+
+    atomic_fetch_add(&checks->failed, 1);
+    vsnprintf(text, sizeof(text), format, arguments);
+    printf("FAIL: %s\n", text);
+}
+
+bool check(struct checks *checks, bool ok, const char *format, ...)
+{
     va_list arguments;
 
     atomic_fetch_add(&checks->run, 1);
+    va_start(arguments, format);
+    if (!ok)
+        fail(checks, format, arguments);
+    va_end(arguments);
+    return ok;
+}
+
+bool check_each(struct checks *checks, bool ok, const char *format, ...)
+{
+    va_list arguments;
+
     if (ok)
         return true;
-    atomic_fetch_add(&checks->failed, 1);
+    atomic_fetch_add(&checks->run, 1);
     va_start(arguments, format);
-    vsnprintf(text, sizeof(text), format, arguments);
+    fail(checks, format, arguments);
     va_end(arguments);
-    printf("FAIL: %s\n", text);
     return false;
 }
 

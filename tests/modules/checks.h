@@ -16,6 +16,10 @@ struct checks {
 bool check(struct checks *checks, bool ok, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
+/* The same for what is looked at thousands of times: counts only what is not OK. */
+bool check_each(struct checks *checks, bool ok, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
 /* Prints the last line; the exit status. */
 int checks_finish(const struct checks *checks);
 

@@ -6,11 +6,11 @@
 
 struct checks;
 
-/* 10,000 answers to each of 4 threads; the module in the file PATH is loaded, before and
+/* 10,000 answers to 4 threads; the module in the file PATH is loaded, before and
  * afterwards. */
 void stress_queries(struct checks *checks, const char *path);
 
-/* Loads and unloads it 200 times while threads ask; not loaded, before and afterwards. */
+/* Loads and unloads it 50 times while threads ask; not loaded, before and afterwards. */
 void stress_reload(struct checks *checks, const char *path);
 
 #endif

@@ -22,6 +22,7 @@ int main(void)
         image_loader_suite,
         device_tree_suite,
         vm_suite,
+        fault_retry_suite,
         guest_streams_suite,
         virtqueue_suite,
         virtqueue_hostile_suite,

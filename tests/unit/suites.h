@@ -26,6 +26,7 @@ Suite *pl031_suite(void);
 Suite *image_loader_suite(void);
 Suite *device_tree_suite(void);
 Suite *vm_suite(void);
+Suite *fault_retry_suite(void);
 Suite *guest_streams_suite(void);
 Suite *virtio_device_suite(void);
 Suite *virtio_device_thread_suite(void);
