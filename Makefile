@@ -163,9 +163,9 @@ check:
 	$(Q)tests/setup build cross test lab
 	+$(Q)tests/check unit native lab
 
-.PHONY: check-unit check-native check-lab check-lab-x86 check-lab-arm64
-check-unit check-native check-lab check-lab-x86 check-lab-arm64: check-%:
-	$(Q)tests/setup build cross test $(if $(findstring lab,$*),lab)
+.PHONY: check-unit check-native check-lab check-lab-x86 check-lab-arm64 check-debug
+check-unit check-native check-lab check-lab-x86 check-lab-arm64 check-debug: check-%:
+	$(Q)tests/setup build cross test $(if $(findstring unit,$*)$(findstring native,$*),,lab)
 	+$(Q)tests/check $*
 
 .PHONY: bench
@@ -242,6 +242,7 @@ help:
 	@echo 'make               build the VMM and the tiny guest ($(BUILD)/)'
 	@echo 'make demo          the main job, in the lab; NATIVE=1: on this machine'
 	@echo 'make check         all tests; check-unit, -native, -lab, -lab-x86, -lab-arm64: a part of them'
+	@echo 'make check-debug   the modules on a kernel with lockdep and KASAN, which is built first'
 	@echo 'make bench         measure; text and JSON'
 	@echo 'make lint          format, includes, SPDX, shellcheck, cppcheck, clang, clang-tidy'
 	@echo 'make format        run clang-format'
