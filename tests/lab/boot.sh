@@ -91,7 +91,7 @@ set_qemu_arguments() {
     base=${base% }
     # shellcheck disable=SC2054 # the commas are QEMU's
     qemu_arguments=(
-        -accel tcg,thread=$threads,tb-size=512 -machine "$machine" -cpu "$model" -smp "$cpus" -m "$memory"
+        -accel tcg,thread="$threads",tb-size=512 -machine "$machine" -cpu "$model" -smp "$cpus" -m "$memory"
         -nodefaults -no-user-config -display none -vga none -no-reboot
         -kernel "$kernel_image" -initrd "$kernel_initrd"
         -append "$console_argument quiet panic=-1 lab.run=${run_dir##*/} lab.base=${base// /,} lab.modules=$modules"

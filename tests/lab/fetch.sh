@@ -145,7 +145,7 @@ fetch_debs() {
     local item=$1 suite=$2 present=$3 work=$cache/apt/$1.work package total begin=$SECONDS shown=$SECONDS try on_tick
     shift 3
     for package in $present; do
-        case $package in *=*) ;; *) package+==1:9999 ;; esac
+        case $package in *=*) ;; *) package+='=1:9999' ;; esac
         printf 'Package: %s\nStatus: install ok installed\nVersion: %s\nArchitecture: %s\nMaintainer: -\nDescription: -\n\n' \
             "${package%%=*}" "${package#*=}" "$(architecture_of "$suite")"
     done >"$work/status"

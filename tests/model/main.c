@@ -11,6 +11,7 @@
 int main(void)
 {
     SRunner *runner = srunner_create(memattr_suite());
+    srunner_add_suite(runner, memattr_names_suite());
     srunner_add_suite(runner, memattr_arm64_suite());
     srunner_add_suite(runner, memattr_arm64_advice_suite());
     srunner_run_all(runner, CK_ENV);

@@ -30,6 +30,7 @@ int main(void)
         virtio_device_thread_suite,
         virtio_mmio_suite,
         memattr_suite,
+        memattr_names_suite,
         memattr_arm64_suite,
         memattr_arm64_advice_suite,
         platform_names_suite,

@@ -34,6 +34,7 @@ Suite *virtio_mmio_suite(void);
 Suite *virtqueue_suite(void);
 Suite *virtqueue_hostile_suite(void);
 Suite *memattr_suite(void);
+Suite *memattr_names_suite(void);
 Suite *memattr_arm64_suite(void);
 Suite *memattr_arm64_advice_suite(void);
 Suite *platform_names_suite(void);
