@@ -35,6 +35,7 @@ int main(void)
         memattr_arm64_advice_suite,
         platform_names_suite,
         matrix_suite,
+        matrix_decision_suite,
         matrix_print_suite,
         matrix_target_suite,
         platform_suite,

@@ -39,6 +39,7 @@ Suite *memattr_arm64_suite(void);
 Suite *memattr_arm64_advice_suite(void);
 Suite *platform_names_suite(void);
 Suite *matrix_suite(void);
+Suite *matrix_decision_suite(void);
 Suite *matrix_print_suite(void);
 Suite *matrix_target_suite(void);
 Suite *platform_suite(void);
