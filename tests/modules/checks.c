@@ -12,7 +12,9 @@
 
 #include "devices/dmabuf-info/dma_buf_info.h"
 
-static void fail(struct checks *checks, const char *format, va_list arguments)
+__attribute__((format(printf, 2, 0))) static void fail(struct checks *checks,
+                                                       const char *format,
+                                                       va_list arguments)
 {
     char text[256];
 

@@ -124,14 +124,20 @@ static bool find_bar(const char *device, struct pci_memory *memory)
 /* "0000:00:05.0" */
 static bool parse_address(const char *device, uint32_t *address)
 {
-    unsigned domain;
-    unsigned bus;
-    unsigned slot;
-    unsigned function;
-    if (sscanf(device, "%4x:%2x:%2x.%1u", &domain, &bus, &slot, &function) != 4)
+    char *at;
+    unsigned long domain = strtoul(device, &at, 16);
+    if (*at != ':')
         return false;
-    *address = domain << 16 | bus << 8 | slot << 3 | function;
-    return true;
+    unsigned long bus = strtoul(at + 1, &at, 16);
+    if (*at != ':')
+        return false;
+    unsigned long slot = strtoul(at + 1, &at, 16);
+    if (*at != '.')
+        return false;
+    unsigned long function = strtoul(at + 1, &at, 10);
+    *address = (uint32_t)(domain << 16 | bus << 8 | slot << 3 | function);
+    return *at == '\0' && domain <= 0xffff && bus <= 0xff && slot <= 0x1f &&
+           function <= 7;
 }
 
 /* Whether the device is there for its memory: "0x030000" is a VGA display, "0x050000" RAM (PCI
@@ -152,7 +158,7 @@ static bool find_memory(char *device, struct pci_memory *memory, struct error *e
     bool found = false;
     bool is_best = false;
     while (folder && !is_best && (entry = readdir(folder)) != NULL) {
-        struct pci_memory candidate;
+        struct pci_memory candidate = {0};
         char driver[64];
         read_driver(entry->d_name, driver, sizeof driver);
         if (driver[0] || !is_of_memory_class(entry->d_name) ||
@@ -209,7 +215,7 @@ bool exporter_pci_sysfs(struct target *target, const char *suffix, struct error 
 {
     char device[NAME_SIZE];
     char path[320];
-    struct pci_memory memory;
+    struct pci_memory memory = {0};
     struct stat status;
     if (!find_memory(device, &memory, error) || !enable(target, device, error))
         return false;

@@ -4,7 +4,7 @@
 #include <inttypes.h>
 #include <string.h>
 
-#define FIXED_END (1024 * 1024)
+#define FIXED_END MIB
 
 /* --- the registers --- */
 
@@ -147,10 +147,9 @@ static bool variable_piece(const struct mtrr_state *state, uint64_t at,
 bool mtrr_type_of_range(const struct mtrr_state *state, struct gpa_range range,
                         unsigned address_bits, enum memattr_type *type)
 {
-    if (!(state->default_type & MTRR_ENABLED)) {
-        *type = MEMATTR_UC;
+    *type = MEMATTR_UC;
+    if (!(state->default_type & MTRR_ENABLED))
         return true;
-    }
     const uint64_t start = range.start.value;
     const uint64_t end = start + range.size;
     for (uint64_t at = start; at < end;) {
