@@ -94,7 +94,7 @@ set_qemu_arguments() {
         -accel tcg,thread="$threads",tb-size=512 -machine "$machine" -cpu "$model" -smp "$cpus" -m "$memory"
         -nodefaults -no-user-config -display none -vga none -no-reboot
         -kernel "$kernel_image" -initrd "$kernel_initrd"
-        -append "$console_argument quiet panic=-1 lab.run=${run_dir##*/} lab.base=${base// /,} lab.modules=$modules"
+        -append "$console_argument $console_level panic=-1 lab.run=${run_dir##*/} lab.base=${base// /,} lab.modules=$modules"
         -chardev "file,id=console,path=$console" -serial chardev:console
         -device virtio-serial-pci
     )

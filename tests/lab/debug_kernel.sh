@@ -31,8 +31,8 @@ prepare_source() {
         -f "$directory/unpacked/usr/src/$package.tar.xz" || die "$item: cannot unpack the source; is the disk full ($cache)?"
     rm -rf "$directory/unpacked"
     configure_kernel "$item" "$tree" "$lab_dir/$name.config"
-    make_kernel "$item" "$tree" -j"$(nproc)" vmlinux modules
-    cp "$tree/vmlinux" "$directory/vmlinux" || die "$item: cannot write to $directory"
+    make_kernel "$item" "$tree" -j"$(nproc)" bzImage modules
+    cp "$tree/arch/x86/boot/bzImage" "$directory/bzImage" || die "$item: cannot write to $directory"
     cp "$tree/include/config/kernel.release" "$directory/release"
     cp "$tree/.config" "$directory/config"
     mkdir "$directory/modules"

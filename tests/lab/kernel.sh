@@ -5,7 +5,7 @@
 # lab's inits: of L1, and of a Linux guest of s2vmm.
 
 # ensure_kernel NAME [MODULES_DIR]: sets kernel_image, kernel_initrd, kernel_modules (what --modules can name; empty if
-# not known) and kernel_label
+# not known), kernel_label and console_level
 ensure_kernel() {
     local name=$1 row directory
     case $name in
@@ -18,11 +18,13 @@ ensure_kernel() {
     directory=$cache/kernels/$name
     # shellcheck disable=SC2086 # suite and package
     with_prepared "$directory" "$(kernel_key "$name")" "the kernel $name" "$(kernel_kind "$name")" "$name" $row
-    kernel_label=${name#arm64-}
+    kernel_label=${name#arm64-} console_level=quiet
     case $(architecture_of "$name") in
     amd64) kernel_image=$directory/vmlinux ;;
     arm64) kernel_image=$directory/Image ;;
     esac
+    # what lockdep says is a warning, and does not come to the console by itself
+    if catalogue source "$name" >/dev/null; then kernel_image=$directory/bzImage console_level=loglevel=5; fi
     kernel_modules=$(cd "$directory/modules" && echo *.load)
     # an initrd is quickly made: anew whenever one of the lab's inits is another one
     kernel_initrd=$directory/initrd-$(digest "$(cat "$lab_dir/init" "$lab_dir/guest-init")").cpio
@@ -47,7 +49,7 @@ own_kernel() {
     local path=$1 modules=$2 busybox=$tree_root/usr/bin/busybox
     [ -f "$path" ] || die "--kernel $path: no such file"
     need cpio:cpio
-    kernel_image=$path kernel_label=own kernel_modules=''
+    kernel_image=$path kernel_label=own kernel_modules='' console_level=quiet
     if [ ! -x "$busybox" ]; then
         local tree_root
         ensure_tree "$(prefix_of "$architecture")trixie"

@@ -18,7 +18,7 @@ enum {
     ASKERS = 4,
     ANSWERS = 2500, /* for each asker: 10,000 in all */
     SLOTS = 8,
-    RELOADS = 50,
+    RELOADS = 20,
     SIZE = 4 * 4096,
     PATIENCE_SECONDS = 600, /* nothing takes as long, even emulated and under load */
 };
@@ -168,13 +168,16 @@ static bool unload(struct run *run)
     return error == 0;
 }
 
+/* Tries all the time; after a success the module stays for a while, as the askers wait for it. */
 static void *reloader(void *argument)
 {
     struct run *run = argument;
 
     while (!atomic_load(&run->over)) {
-        if (unload(run))
+        if (unload(run)) {
             load(run);
+            pause_microseconds(200000);
+        }
         pause_microseconds(500);
     }
     return NULL;

@@ -10,7 +10,7 @@ struct checks;
  * afterwards. */
 void stress_queries(struct checks *checks, const char *path);
 
-/* Loads and unloads it 50 times while threads ask; not loaded, before and afterwards. */
+/* Loads and unloads it 20 times while threads ask; not loaded, before and afterwards. */
 void stress_reload(struct checks *checks, const char *path);
 
 #endif
