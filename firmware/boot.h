@@ -19,11 +19,20 @@ struct boot_image {
     struct gpa_range initrd; /* size 0: none */
 };
 
+/* The PCI host bridge: one bus, all of whose functions have MSI-X. */
+struct boot_pci {
+    struct gpa_range ecam;     /* of bus 0: 1 MiB; size 0: there is no PCI */
+    struct gpa_range memory32; /* where BARs may be, below 4 GiB */
+    struct gpa_range memory64; /* the same above, prefetchable; size 0: none */
+    uint32_t intx_irq;         /* INTA to INTD of all slots share it; 0: none */
+};
+
 struct boot_config {
     unsigned cpu_count;
     const char *command_line;
     unsigned device_count; /* at most BOOT_DEVICES_MAX */
     const struct boot_device *devices;
+    struct boot_pci pci;
     unsigned gic_version; /* arm64: of struct vm */
     bool has_its;         /* arm64: of struct vm */
 };

@@ -13,7 +13,7 @@
 
 #define BOOT_INFO_MAGIC   0x4d4d5632u /* "2VMM" */
 #define BOOT_INFO_VERSION 1u
-#define BOOT_DEVICES_MAX  8u
+#define BOOT_DEVICES_MAX  16u
 
 enum boot_device_kind {
     BOOT_DEVICE_NONE = 0,
@@ -23,6 +23,7 @@ enum boot_device_kind {
     BOOT_DEVICE_WITNESS = 4,     /* devices/gpu/witness_abi.h, MMIO */
     BOOT_DEVICE_TARGET = 5,      /* no device: host memory to examine; for the witness it
                                     is resource BOOT_TARGET_RESOURCE */
+    BOOT_DEVICE_PCI = 6,         /* bus 0: its ECAM; BARs are assigned already */
 };
 
 #define BOOT_TARGET_RESOURCE 1u

@@ -19,7 +19,7 @@
 #ifndef S2VMM_FIRMWARE_DEVICE_TREE_H
 #define S2VMM_FIRMWARE_DEVICE_TREE_H
 
-#include "firmware/boot_abi.h"
+#include "firmware/boot.h"
 #include "vmm/error.h"
 #include "vmm/types.h"
 
@@ -38,6 +38,7 @@ struct device_tree_config {
     struct gpa_range gic_its;
     struct gpa_range gic_cpu_interface; /* GICv2 */
 
+    struct boot_pci pci;
     struct gpa_range rtc;
     unsigned device_count;
     const struct boot_device *devices; /* irq: SPI, from 0; an edge, as irqfds are */

@@ -80,6 +80,10 @@ struct virtio_device {
      * read-only. On a vCPU's thread, under the lock. NULL: the configuration is
      * read-only. */
     void (*config_written)(void *context, uint32_t offset, uint32_t size);
+    /* The driver moved the PCI BAR that holds this shared-memory region to `range`, or switched
+     * it off (NULL). On a vCPU's thread, never at the same time as itself; when it returns, the
+     * guest finds the region there, and no more where it was. NULL: there is no region. */
+    void (*shm_moved)(void *context, uint8_t id, const struct gpa_range *range);
     const struct guest_memory *memory;
     struct trace *trace;
 

@@ -15,6 +15,8 @@
  *   0xd000_0000  | virtio-mmio devices, 4 KiB each              |  MMIO exits
  *   0xd010_0000  | exit device                                  |
  *   0xd010_1000  | witness device                               |
+ *   0xd020_0000  | PCI: BARs below 4 GiB                        |  MMIO exits
+ *   0xe000_0000  | PCI: ECAM of bus 0, 1 MiB                    |  MMIO exits
  *                | nothing                                      |
  *   0xfec0_0000  | I/O APIC                                     |  inside KVM
  *   0xfee0_0000  | local APICs                                  |  inside KVM
@@ -42,6 +44,8 @@
  *   0x0a00_0000  | virtio-mmio devices, 4 KiB each              |
  *   0x0a10_0000  | exit device                                  |
  *   0x0a10_1000  | witness device                               |
+ *   0x1000_0000  | PCI: BARs below 4 GiB                        |  MMIO exits
+ *   0x3f00_0000  | PCI: ECAM of bus 0, 1 MiB                    |  MMIO exits
  *                | nothing                                      |
  *   0x4000_0000  +----------------------------------------------+
  *                | RAM                                          |
@@ -81,10 +85,18 @@
 #define LAYOUT_BOOT_CODE_SELECTOR 0x8u
 #define LAYOUT_BOOT_DATA_SELECTOR 0x10u
 
-#define LAYOUT_VIRTIO_MMIO_BASE 0xd0000000ull
-#define LAYOUT_VIRTIO_MMIO_IRQ  5u
+/* Device i: base + i * 4 KiB, interrupt IRQ + i; at most LAYOUT_VIRTIO_MMIO_COUNT. */
+#define LAYOUT_VIRTIO_MMIO_BASE  0xd0000000ull
+#define LAYOUT_VIRTIO_MMIO_IRQ   5u
+#define LAYOUT_VIRTIO_MMIO_COUNT 7u
 #define LAYOUT_EXIT_BASE        0xd0100000ull
 #define LAYOUT_WITNESS_BASE     0xd0101000ull
+
+#define LAYOUT_PCI_MEMORY32_BASE 0xd0200000ull
+#define LAYOUT_PCI_MEMORY32_SIZE 0x0fe00000ull
+#define LAYOUT_PCI_ECAM_BASE     0xe0000000ull
+#define LAYOUT_PCI_ECAM_SIZE     0x100000ull
+#define LAYOUT_PCI_INTX_IRQ      16u
 
 #define LAYOUT_SERIAL_PL011 0
 #define LAYOUT_SERIAL_BASE  0x3f8ull /* an I/O port */
@@ -121,10 +133,17 @@
 #define LAYOUT_GIC_REDISTRIBUTOR      0x080a0000ull
 #define LAYOUT_GIC_REDISTRIBUTOR_SIZE 0x20000ull /* for each vCPU */
 
-#define LAYOUT_VIRTIO_MMIO_BASE 0x0a000000ull
-#define LAYOUT_VIRTIO_MMIO_IRQ  16u
+#define LAYOUT_VIRTIO_MMIO_BASE  0x0a000000ull
+#define LAYOUT_VIRTIO_MMIO_IRQ   16u
+#define LAYOUT_VIRTIO_MMIO_COUNT 7u
 #define LAYOUT_EXIT_BASE        0x0a100000ull
 #define LAYOUT_WITNESS_BASE     0x0a101000ull
+
+#define LAYOUT_PCI_MEMORY32_BASE 0x10000000ull
+#define LAYOUT_PCI_MEMORY32_SIZE 0x2f000000ull
+#define LAYOUT_PCI_ECAM_BASE     0x3f000000ull
+#define LAYOUT_PCI_ECAM_SIZE     0x100000ull
+#define LAYOUT_PCI_INTX_IRQ      3u
 
 #define LAYOUT_SERIAL_PL011 1
 #define LAYOUT_SERIAL_BASE  0x09000000ull

@@ -5,7 +5,7 @@
  * into an exit status:
  *
  *   0 success, 1 the guest reported failure, 2 usage or configuration, 3 the host failed,
- *   4 the guest crashed, 124 the time limit, 128 + n signal n
+ *   4 the guest crashed, 5 it asked for a reset, 124 the time limit, 128 + n signal n
  */
 #include <errno.h>
 #include <linux/virtio_mmio.h>
@@ -42,6 +42,7 @@ enum exit_status {
     STATUS_CONFIG = 2,
     STATUS_HOST = 3,
     STATUS_GUEST_CRASHED = 4,
+    STATUS_RESET = 5,
     STATUS_TIME_LIMIT = 124,
 };
 
@@ -317,6 +318,11 @@ static int status_of(const struct vm_outcome *outcome)
                 outcome->verdict);
         return outcome->verdict == EXIT_VERDICT_CRASH ? STATUS_GUEST_CRASHED
                                                       : STATUS_GUEST_FAILED;
+    case VM_END_POWER_OFF:
+        return STATUS_SUCCESS;
+    case VM_END_RESET:
+        fprintf(stderr, "s2vmm: the guest asked for a reset\n");
+        return STATUS_RESET;
     case VM_END_CRASH:
         fprintf(stderr, "s2vmm: %s\n", outcome->error.text);
         return STATUS_GUEST_CRASHED;

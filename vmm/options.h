@@ -30,16 +30,46 @@ enum options_guest_pat {
     OPTIONS_GUEST_PAT_OFF,
 };
 
+/* --transport. AUTO: PCI for a Linux kernel, virtio-mmio for the tiny guest. */
+enum options_transport {
+    OPTIONS_TRANSPORT_AUTO,
+    OPTIONS_TRANSPORT_MMIO,
+    OPTIONS_TRANSPORT_PCI,
+};
+
+#define OPTIONS_DISKS_MAX    4
+#define OPTIONS_DISPLAYS_MAX 4
+
+struct options_disk {
+    const char *path;
+    bool readonly;
+};
+
+struct options_display { /* pixels */
+    uint32_t width;
+    uint32_t height;
+};
+
 struct options {
     enum options_command command;
-    const char *guest;    /* path of the ELF or of the kernel */
-    const char *append;   /* the guest's command line */
-    const char *initrd;   /* path, or NULL */
-    uint64_t memory_size; /* bytes */
+    const char *guest; /* path of the ELF or of the kernel: --guest, --kernel */
+    enum options_transport transport;
+    unsigned disk_count; /* --disk FILE[,readonly] */
+    struct options_disk disks[OPTIONS_DISKS_MAX];
+    bool
+        virtio_console; /* --console=virtio: stdin and stdout are its, not the serial port's */
+    bool rng;           /* --rng */
+    unsigned display_count; /* --display WxH[,WxH...] */
+    struct options_display displays[OPTIONS_DISPLAYS_MAX];
+    const char *screenshot; /* --screenshot FILE.png, or NULL */
+    const char *append;     /* the guest's command line */
+    const char *initrd;     /* path, or NULL */
+    uint64_t memory_size;   /* bytes */
     unsigned cpu_count;
     bool gpu_given; /* --gpu */
     bool virgl;
-    bool venus;             /* neither, and no blobs_from: no GPU */
+    bool venus;
+    bool gpu_2d;            /* --gpu=2d: none of these, and no blobs_from, and a GPU */
     const char *drm_node;   /* or NULL */
     uint64_t window_size;   /* bytes */
     bool permissive;        /* --cache-mode-policy */

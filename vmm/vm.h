@@ -40,11 +40,13 @@ struct vm_entry {
 
 /* How a run ended. */
 enum vm_end {
-    VM_END_NONE,    /* still runs */
-    VM_END_VERDICT, /* the guest wrote the exit device */
-    VM_END_CRASH,   /* triple fault, power-off, or what KVM cannot emulate */
-    VM_END_HOST,    /* KVM or the host failed */
-    VM_END_SIGNAL,  /* the user stopped it, or a time limit did */
+    VM_END_NONE,      /* still runs */
+    VM_END_VERDICT,   /* the guest wrote the exit device */
+    VM_END_POWER_OFF, /* the guest switched itself off, as it should */
+    VM_END_RESET,     /* the guest asked for a reset; nobody restarts it */
+    VM_END_CRASH, /* triple fault, a panic that the guest reports, or what KVM cannot emulate */
+    VM_END_HOST,   /* KVM or the host failed */
+    VM_END_SIGNAL, /* the user stopped it, or a time limit did */
 };
 
 struct vm_outcome {

@@ -30,8 +30,21 @@
 
 struct renderer_virgl;
 
+/* A scanout that is enabled, in pixels. */
+struct gpu_display {
+    uint32_t width;
+    uint32_t height;
+};
+
+#define GPU_DISPLAY_SIZE_MIN 64u
+#define GPU_DISPLAY_SIZE_MAX 8192u
+
 struct gpu_config {
-    bool virgl;
+    /* The first of the scanouts, which are enabled; with none there is one that is not. */
+    unsigned display_count; /* at most VIRTIO_GPU_MAX_SCANOUTS */
+    struct gpu_display displays[VIRTIO_GPU_MAX_SCANOUTS];
+    const char *screenshot; /* a PNG file, written by gpu_screenshot(); or NULL */
+    bool virgl; /* neither this, nor venus, nor blobs_from: 2D and guest blobs only */
     bool venus;
     const char *drm_node; /* for virgl, or NULL */
     struct gpa_range window;
@@ -86,6 +99,11 @@ bool gpu_start(struct gpu *gpu, struct error *error);
 /* Stops the thread, unmaps and destroys everything; a zeroed object is fine. The VM's
  * vCPUs must have stopped. */
 void gpu_finish(struct gpu *gpu);
+
+/* Writes what the enabled scanouts show to config.screenshot; several of them to NAME-0.png,
+ * NAME-1.png, ... Asked for from any thread, done on the device's; waits until it is done.
+ * ERROR_CONFIG_FILE, ERROR_GUEST_STATE when a scanout shows nothing. */
+bool gpu_screenshot(struct gpu *gpu, struct error *error);
 
 /* Destroys all resources and contexts. */
 void gpu_reset_state(struct gpu *gpu);

@@ -19,6 +19,7 @@
 #define S2VMM_GPU_RESOURCE_H
 
 #include "devices/gpu/cache_mode.h"
+#include "devices/gpu/guest_pages.h"
 #include "devices/gpu/hostmem.h"
 #include "devices/gpu/shadow.h"
 
@@ -35,13 +36,34 @@ struct blob_decision {
     bool followed; /* may change: it is watched, and the mapping dropped if it does */
 };
 
+enum resource_kind {
+    RESOURCE_BLOB, /* RESOURCE_CREATE_BLOB */
+    RESOURCE_2D,   /* RESOURCE_CREATE_2D: pixels in our own memory */
+    RESOURCE_3D,   /* RESOURCE_CREATE_3D: a buffer or texture of the renderer */
+};
+
+/* The pixels of RESOURCE_2D. */
+struct resource_image {
+    uint32_t format; /* VIRTIO_GPU_FORMAT_* */
+    uint32_t width;  /* pixels */
+    uint32_t height;
+    uint8_t *pixels; /* 4 * width * height bytes */
+};
+
 struct resource {
     uint32_t id;
-    uint32_t context_id;            /* where it was created, for messages */
-    uint32_t flags;                 /* VIRTIO_GPU_BLOB_FLAG_* */
-    uint64_t size;                  /* bytes */
-    struct backing backing;         /* while mapped, or lost */
-    struct shadow shadow;           /* what is mapped in its place, if decision.copied */
+    enum resource_kind kind;
+    struct guest_pages pages;    /* 2D, 3D: attached; blob: its guest memory; or none */
+    struct resource_image image; /* 2D; of 3D: format and size only */
+    uint8_t uuid[16];            /* RESOURCE_ASSIGN_UUID; all zero: none yet */
+    uint32_t blob_memory;        /* VIRTIO_GPU_BLOB_MEM_* */
+    bool guest_dmabuf_made;      /* blob with guest memory: guest_dmabuf is */
+    int guest_dmabuf;            /* a dma-buf over its guest memory (guest_blob.h) */
+    uint32_t context_id;         /* where it was created, for messages */
+    uint32_t flags;              /* VIRTIO_GPU_BLOB_FLAG_* */
+    uint64_t size;               /* bytes */
+    struct backing backing;      /* while mapped, or lost */
+    struct shadow shadow;        /* what is mapped in its place, if decision.copied */
     struct hostmem_mapping mapping; /* this and the next: the state above */
     bool lost;
     struct blob_decision decision; /* valid while mapped, or lost */

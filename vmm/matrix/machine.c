@@ -253,6 +253,8 @@ static enum matrix_machine_end end_of(const struct vm_outcome *outcome,
         return outcome->verdict ? MATRIX_MACHINE_INTERRUPTED : MATRIX_MACHINE_FAILED;
     case VM_END_HOST:
         return says(error, "EFAULT") ? MATRIX_MACHINE_FAULTED : MATRIX_MACHINE_FAILED;
+    case VM_END_POWER_OFF:
+    case VM_END_RESET:
     case VM_END_CRASH:
     case VM_END_NONE:
         break;

@@ -1,0 +1,7 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * 3D resources, and transfers between them and guest memory.
+ */
+#include "devices/gpu/command.h"
+
+const struct command_table gpu_commands_3d = {NULL, 0};
