@@ -6,21 +6,30 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "vmm/options_values.h"
 #include "vmm/types.h"
 
-#define DEFAULT_MEMORY (64 * MIB)
-#define DEFAULT_WINDOW (256 * MIB)
-#define WINDOW_MAX     (64 * GIB)
-#define CPUS_MAX       16u
+#define DEFAULT_MEMORY        (64 * MIB)
+#define DEFAULT_KERNEL_MEMORY GIB
+#define DEFAULT_WINDOW        (256 * MIB)
+#define WINDOW_MAX            (64 * GIB)
+#define CPUS_MAX              16u
 
 enum option_id {
     OPTION_GUEST = 256,
+    OPTION_KERNEL,
     OPTION_APPEND,
     OPTION_INITRD,
     OPTION_MEMORY,
     OPTION_CPUS,
+    OPTION_TRANSPORT,
+    OPTION_DISK,
+    OPTION_RNG,
+    OPTION_CONSOLE,
     OPTION_TIMEOUT,
     OPTION_GPU,
+    OPTION_DISPLAY,
+    OPTION_SCREENSHOT,
     OPTION_DRM_NODE,
     OPTION_WINDOW,
     OPTION_POLICY,
@@ -44,12 +53,19 @@ enum option_id {
 
 static const struct option long_options[] = {
     {"guest", required_argument, NULL, OPTION_GUEST},
+    {"kernel", required_argument, NULL, OPTION_KERNEL},
     {"append", required_argument, NULL, OPTION_APPEND},
     {"initrd", required_argument, NULL, OPTION_INITRD},
     {"memory", required_argument, NULL, OPTION_MEMORY},
     {"cpus", required_argument, NULL, OPTION_CPUS},
+    {"transport", required_argument, NULL, OPTION_TRANSPORT},
+    {"disk", required_argument, NULL, OPTION_DISK},
+    {"rng", no_argument, NULL, OPTION_RNG},
+    {"console", required_argument, NULL, OPTION_CONSOLE},
     {"timeout", required_argument, NULL, OPTION_TIMEOUT},
     {"gpu", required_argument, NULL, OPTION_GPU},
+    {"display", required_argument, NULL, OPTION_DISPLAY},
+    {"screenshot", required_argument, NULL, OPTION_SCREENSHOT},
     {"drm-node", required_argument, NULL, OPTION_DRM_NODE},
     {"window", required_argument, NULL, OPTION_WINDOW},
     {"cache-mode-policy", required_argument, NULL, OPTION_POLICY},
@@ -72,77 +88,17 @@ static const struct option long_options[] = {
     {NULL, 0, NULL, 0},
 };
 
-/* --- values --- */
-
-/* strtoull() would take white space and a sign, and make -1 a large number. */
-static bool begins_with_digit(const char *text)
-{
-    return text[0] >= '0' && text[0] <= '9';
-}
-
-static bool parse_number(const char *option, const char *text, uint64_t minimum,
-                         uint64_t maximum, uint64_t *value, struct error *error)
-{
-    char *end;
-    errno = 0;
-    unsigned long long number = strtoull(text, &end, 10);
-    if (errno || !begins_with_digit(text) || *end || number < minimum || number > maximum)
-        return error_set(error, ERROR_CONFIG_USAGE,
-                         "%s \"%s\": expected a whole number from %llu to %llu", option,
-                         text, (unsigned long long)minimum, (unsigned long long)maximum);
-    *value = number;
-    return true;
-}
-
-static bool parse_size(const char *option, const char *text, uint64_t *size,
-                       struct error *error)
-{
-    static const char suffixes[] = "KMG";
-    char *end;
-    errno = 0;
-    unsigned long long number = strtoull(text, &end, 10);
-    bool good = !errno && begins_with_digit(text);
-    uint64_t unit = 1;
-    const char *suffix = *end ? strchr(suffixes, *end) : NULL;
-    if (suffix) {
-        unit = KIB << (10 * (suffix - suffixes));
-        end++;
-    }
-    if (!good || *end || __builtin_mul_overflow(number, unit, size))
-        return error_set(
-            error, ERROR_CONFIG_USAGE,
-            "%s \"%s\": expected a size in bytes, or with K, M or G, e.g. 64M", option,
-            text);
-    return true;
-}
-
-/* Position of `text` in a NULL-terminated list of choices. */
-static bool parse_choice(const char *option, const char *text, const char *const *choices,
-                         unsigned *choice, struct error *error)
-{
-    char all[80] = "";
-    for (unsigned i = 0; choices[i]; i++) {
-        if (strcmp(text, choices[i]) == 0) {
-            *choice = i;
-            return true;
-        }
-        size_t used = strlen(all);
-        snprintf(all + used, sizeof all - used, "%s%s", i ? ", " : "", choices[i]);
-    }
-    return error_set(error, ERROR_CONFIG_USAGE, "%s \"%s\": expected one of %s", option,
-                     text, all);
-}
-
 static bool parse_gpu(const char *text, struct options *options, struct error *error)
 {
-    static const char *const choices[] = {"none",        "venus",       "virgl",
-                                          "venus,virgl", "virgl,venus", NULL};
+    static const char *const choices[] = {"none",        "venus", "virgl", "venus,virgl",
+                                          "virgl,venus", "2d",    NULL};
     unsigned choice;
     if (!parse_choice("--gpu", text, choices, &choice, error))
         return false;
     options->gpu_given = true;
-    options->venus = choice == 1 || choice >= 3;
-    options->virgl = choice >= 2;
+    options->venus = choice == 1 || choice == 3 || choice == 4;
+    options->virgl = choice >= 2 && choice <= 4;
+    options->gpu_2d = choice == 5;
     return true;
 }
 
@@ -152,6 +108,16 @@ static bool take_option(int id, const char *value, struct options *options)
     switch (id) {
     case OPTION_GUEST:
         options->guest = value;
+        break;
+    case OPTION_KERNEL:
+        options->guest = value;
+        options->default_memory = DEFAULT_KERNEL_MEMORY;
+        break;
+    case OPTION_RNG:
+        options->rng = true;
+        break;
+    case OPTION_SCREENSHOT:
+        options->screenshot = value;
         break;
     case OPTION_APPEND:
         options->append = value;
@@ -201,13 +167,14 @@ static bool take_option(int id, const char *value, struct options *options)
     return true;
 }
 
-static bool parse_option(int id, const char *value, struct options *options,
+static bool parse_option(int id, char *value, struct options *options,
                          struct error *error)
 {
     static const char *const policies[] = {"strict", "permissive", NULL};
     static const char *const needs_sync[] = {"refuse", "copy", NULL};
     static const char *const may_change[] = {"refuse", "follow", NULL};
-    static const char *const map_infos[] = {"cached", "uncached", "wc", NULL};
+    static const char *const transports[] = {"auto", "mmio", "pci", NULL};
+    static const char *const consoles[] = {"serial", "virtio", NULL};
     static const char *const guest_pat[] = {"auto", "on", "off", NULL};
     static const char *const observe[] = {"auto", "off", NULL};
     uint64_t number = 0;
@@ -218,11 +185,27 @@ static bool parse_option(int id, const char *value, struct options *options,
         return true;
     switch (id) {
     case OPTION_MEMORY:
-        good = parse_size("--memory", value, &options->memory_size, error);
+        good = parse_size("--memory", value, &options->memory_size, error) &&
+               (options->memory_size > 0 ||
+                error_set(error, ERROR_CONFIG_USAGE, "--memory 0: a guest needs RAM"));
         break;
     case OPTION_CPUS:
         good = parse_number("--cpus", value, 1, CPUS_MAX, &number, error);
         options->cpu_count = (unsigned)number;
+        break;
+    case OPTION_TRANSPORT:
+        good = parse_choice("--transport", value, transports, &choice, error);
+        options->transport = (enum options_transport)choice;
+        break;
+    case OPTION_DISK:
+        good = parse_disk(value, options, error);
+        break;
+    case OPTION_CONSOLE:
+        good = parse_choice("--console", value, consoles, &choice, error);
+        options->virtio_console = choice == 1;
+        break;
+    case OPTION_DISPLAY:
+        good = parse_displays(value, options, error);
         break;
     case OPTION_TIMEOUT:
         good = parse_number("--timeout", value, 1, 86400, &number, error);
@@ -247,8 +230,7 @@ static bool parse_option(int id, const char *value, struct options *options,
         options->follow_changes = choice == 1;
         break;
     case OPTION_FORCE_MAP_INFO:
-        good = parse_choice("--force-map-info", value, map_infos, &choice, error);
-        options->force_map_info = (enum memattr_map_info)(MEMATTR_MAP_CACHED + choice);
+        good = parse_forced_map_info(value, options, error);
         break;
     case OPTION_GUEST_PAT:
         good = parse_choice("--honor-guest-pat", value, guest_pat, &choice, error);
@@ -265,6 +247,11 @@ static bool parse_option(int id, const char *value, struct options *options,
 }
 
 /* --- the whole --- */
+
+bool options_has_gpu(const struct options *options)
+{
+    return options->venus || options->virgl || options->gpu_2d || options->blobs_from;
+}
 
 static bool check_matrix(const struct options *options, struct error *error)
 {
@@ -286,7 +273,12 @@ static bool check_run(const struct options *options, struct error *error)
 {
     if (!options->guest)
         return error_set(error, ERROR_CONFIG_USAGE,
-                         "run needs --guest FILE, e.g. the guest.elf that `make` builds");
+                         "run needs --guest FILE, e.g. the guest.elf that `make` builds, "
+                         "or --kernel FILE");
+    if ((options->screenshot || options->display_count > 0) && !options_has_gpu(options))
+        return error_set(error, ERROR_CONFIG_USAGE,
+                         "%s needs a GPU: leave out --gpu=none, or take --gpu=2d",
+                         options->screenshot ? "--screenshot" : "--display");
     if (!is_aligned(options->window_size, 2 * MIB) || options->window_size == 0 ||
         options->window_size > WINDOW_MAX)
         return error_set(error, ERROR_CONFIG_USAGE,
@@ -348,7 +340,7 @@ bool options_parse(int argc, char **argv, struct options *options, struct error 
     *options = (struct options){
         .command = OPTIONS_HELP,
         .append = "",
-        .memory_size = DEFAULT_MEMORY,
+        .default_memory = DEFAULT_MEMORY,
         .cpu_count = 1,
         .venus = true,
         .window_size = DEFAULT_WINDOW,
@@ -388,6 +380,10 @@ bool options_parse(int argc, char **argv, struct options *options, struct error 
                          "\"%s\" is too much: options begin with --", argv[optind]);
     if (options->blobs_from && !options->gpu_given)
         options->venus = false;
+    if (options->memory_size == 0)
+        options->memory_size = options->default_memory;
+    if (options->screenshot && options->display_count == 0)
+        options->displays[options->display_count++] = (struct options_display){1024, 768};
     /* --help and --version have returned already. */
     return options->command == OPTIONS_HELP ? no_command(error) : check(options, error);
 }

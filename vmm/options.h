@@ -61,10 +61,11 @@ struct options {
     bool rng;           /* --rng */
     unsigned display_count; /* --display WxH[,WxH...] */
     struct options_display displays[OPTIONS_DISPLAYS_MAX];
-    const char *screenshot; /* --screenshot FILE.png, or NULL */
-    const char *append;     /* the guest's command line */
-    const char *initrd;     /* path, or NULL */
-    uint64_t memory_size;   /* bytes */
+    const char *screenshot;  /* --screenshot FILE.png, or NULL */
+    const char *append;      /* the guest's command line */
+    const char *initrd;      /* path, or NULL */
+    uint64_t memory_size;    /* bytes */
+    uint64_t default_memory; /* without --memory */
     unsigned cpu_count;
     bool gpu_given; /* --gpu */
     bool virgl;
@@ -76,7 +77,9 @@ struct options {
     bool copy_unsynced;     /* --needs-sync=copy, not refuse */
     bool follow_changes;    /* --may-change=follow, not refuse */
     const char *blobs_from; /* an exporter that every blob comes from, or NULL */
-    enum memattr_map_info force_map_info; /* MEMATTR_MAP_NONE: as advised */
+    /* MEMATTR_MAP_NONE: as advised; else what Linux makes of the value that is sent */
+    enum memattr_map_info force_map_info;
+    uint32_t force_map_value;
     enum options_guest_pat guest_pat;
     bool observe_s2;
     unsigned timeout; /* seconds, 0 = none */
@@ -91,7 +94,10 @@ struct options {
     bool trace;
 };
 
-/* ERROR_CONFIG_USAGE. The strings of argv are kept. */
+/* True if the machine has a GPU. */
+bool options_has_gpu(const struct options *options);
+
+/* ERROR_CONFIG_USAGE. The strings of argv are kept, and may be cut. */
 bool options_parse(int argc, char **argv, struct options *options, struct error *error);
 
 void options_print_help(FILE *out);

@@ -182,16 +182,73 @@ END_TEST
 static const struct {
     const char *line;
     enum memattr_map_info want;
+    uint32_t value;
 } forced[] = {
-    {RUN "--force-map-info cached", MEMATTR_MAP_CACHED},
-    {RUN "--force-map-info uncached", MEMATTR_MAP_UNCACHED},
-    {RUN "--force-map-info wc", MEMATTR_MAP_WC},
+    {RUN "--force-map-info cached", MEMATTR_MAP_CACHED, 1},
+    {RUN "--force-map-info uncached", MEMATTR_MAP_UNCACHED, 2},
+    {RUN "--force-map-info wc", MEMATTR_MAP_WC, 3},
+    {RUN "--force-map-info 3", MEMATTR_MAP_WC, 3},
+    {RUN "--force-map-info 0", MEMATTR_MAP_CACHED, 0},
+    {RUN "--force-map-info 0x13", MEMATTR_MAP_CACHED, 0x13},
 };
 
 START_TEST(map_info_can_be_forced)
 {
     parse_well(forced[_i].line);
     ck_assert_int_eq(options.force_map_info, forced[_i].want);
+    ck_assert_uint_eq(options.force_map_value, forced[_i].value);
+}
+END_TEST
+
+START_TEST(a_kernel_has_more_memory)
+{
+    parse_well("s2vmm run --kernel k");
+    ck_assert_str_eq(options.guest, "k");
+    ck_assert_uint_eq(options.memory_size, GIB);
+    parse_well("s2vmm run --memory 3G --kernel k");
+    ck_assert_uint_eq(options.memory_size, 3 * GIB);
+}
+END_TEST
+
+START_TEST(a_machine_for_linux)
+{
+    parse_well(
+        RUN
+        "--disk a.img --disk b,c.img,readonly --rng --console virtio --transport pci");
+    ck_assert_uint_eq(options.disk_count, 2);
+    ck_assert_str_eq(options.disks[0].path, "a.img");
+    ck_assert(!options.disks[0].readonly);
+    ck_assert_str_eq(options.disks[1].path, "b,c.img");
+    ck_assert(options.disks[1].readonly);
+    ck_assert(options.rng);
+    ck_assert(options.virtio_console);
+    ck_assert_int_eq(options.transport, OPTIONS_TRANSPORT_PCI);
+
+    parse_well(RUN "--disk readonly");
+    ck_assert_str_eq(options.disks[0].path, "readonly");
+    ck_assert(!options.rng);
+    ck_assert(!options.virtio_console);
+    ck_assert_int_eq(options.transport, OPTIONS_TRANSPORT_AUTO);
+    ck_assert_uint_eq(options.display_count, 0);
+}
+END_TEST
+
+START_TEST(displays)
+{
+    parse_well(RUN "--gpu 2d --display 64x8192,640x480");
+    ck_assert(options.gpu_2d);
+    ck_assert(!options.venus);
+    ck_assert(options_has_gpu(&options));
+    ck_assert_uint_eq(options.display_count, 2);
+    ck_assert_uint_eq(options.displays[0].width, 64);
+    ck_assert_uint_eq(options.displays[0].height, 8192);
+    ck_assert_uint_eq(options.displays[1].width, 640);
+    ck_assert_uint_eq(options.displays[1].height, 480);
+
+    parse_well(RUN "--screenshot s.png");
+    ck_assert_str_eq(options.screenshot, "s.png");
+    ck_assert_uint_eq(options.display_count, 1);
+    ck_assert_uint_eq(options.displays[0].width, 1024);
 }
 END_TEST
 
@@ -230,6 +287,7 @@ static const struct {
     {RUN "-- more", "\"more\" is too much"},
 
     {RUN "--memory 0x1000", "--memory \"0x1000\""},
+    {RUN "--memory 0", "--memory 0: a guest needs RAM"},
     {RUN "--memory 1T", "--memory \"1T\": expected a size"},
     {RUN "--memory 1MB", "--memory \"1MB\""},
     {RUN "--memory M", "--memory \"M\""},
@@ -250,7 +308,7 @@ static const struct {
     {RUN "--timeout 0", "--timeout \"0\""},
     {RUN "--timeout 86401", "from 1 to 86400"},
 
-    {RUN "--gpu vulkan", "expected one of none, venus, virgl, venus,virgl, virgl,venus"},
+    {RUN "--gpu vulkan", "expected one of none, venus, virgl, venus,virgl, virgl,venus, 2d"},
     {RUN "--drm-node /dev/dri/card0", "--drm-node is for virgl"},
     {RUN "--gpu none --drm-node /dev/dri/card0", "--drm-node is for virgl"},
     {RUN "--window 0", "--window: 0 bytes"},
@@ -260,8 +318,23 @@ static const struct {
     {RUN "--cache-mode-policy lax", "--cache-mode-policy \"lax\": expected one of strict, permissive"},
     {RUN "--needs-sync yes", "--needs-sync \"yes\": expected one of refuse, copy"},
     {RUN "--may-change no", "--may-change \"no\": expected one of refuse, follow"},
-    {RUN "--force-map-info wt", "--force-map-info \"wt\": expected one of cached, uncached, wc"},
-    {RUN "--force-map-info=", "--force-map-info \"\": expected one of cached"},
+    {RUN "--force-map-info wt", "--force-map-info \"wt\": expected cached, uncached, wc"},
+    {RUN "--force-map-info=", "--force-map-info \"\": expected cached"},
+    {RUN "--force-map-info 0x100", "to send, from 0 to 0xff"},
+    {RUN "--force-map-info 3,", "expected cached"},
+    {RUN "--transport usb", "expected one of auto, mmio, pci"},
+    {RUN "--console tty", "expected one of serial, virtio"},
+    {RUN "--disk=", "--disk needs the path of an image"},
+    {RUN "--disk a --disk b --disk c --disk d --disk e", "--disk e: 4 disks are possible"},
+    {RUN "--display 1024", "expected WIDTHxHEIGHT"},
+    {RUN "--display 1024x", "expected WIDTHxHEIGHT"},
+    {RUN "--display 63x64", "from 64 to 8192"},
+    {RUN "--display 64x8193", "from 64 to 8192"},
+    {RUN "--display 64x64,", "expected WIDTHxHEIGHT"},
+    {RUN "--display 64x64,64x64,64x64,64x64,64x64", "up to 4 times"},
+    {RUN "--display 64x64;64x64", "expected WIDTHxHEIGHT"},
+    {RUN "--gpu none --display 64x64", "--display needs a GPU"},
+    {RUN "--gpu none --screenshot s.png", "--screenshot needs a GPU"},
     {RUN "--honor-guest-pat yes", "expected one of auto, on, off"},
     {RUN "--observe-s2 on", "expected one of auto, off"},
 };
@@ -297,6 +370,13 @@ END_TEST
 START_TEST(help_tells_all_options)
 {
     static const char *const all[] = {"--guest",
+                                      "--kernel",
+                                      "--disk",
+                                      "--transport",
+                                      "--console",
+                                      "--rng",
+                                      "--display",
+                                      "--screenshot",
                                       "--append",
                                       "--initrd",
                                       "--memory",
@@ -350,6 +430,9 @@ Suite *options_suite(void)
     tcase_add_test(test_case, policies_have_a_careful_default);
     tcase_add_test(test_case, an_experiment_has_a_name);
     tcase_add_loop_test(test_case, map_info_can_be_forced, 0, (int)ARRAY_SIZE(forced));
+    tcase_add_test(test_case, a_kernel_has_more_memory);
+    tcase_add_test(test_case, a_machine_for_linux);
+    tcase_add_test(test_case, displays);
     tcase_add_loop_test(test_case, a_mistake_is_named, 0, (int)ARRAY_SIZE(bad));
     tcase_add_loop_test(test_case, a_number_begins_with_a_digit, 0, 4);
     tcase_add_test(test_case, help_tells_all_options);
