@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The machine that `s2vmm run` runs, put together from the command line. A composition root: it
+ * sees everything.
+ *
+ *   machine_init()   host, VM, the guest's files
+ *   machine_run()    devices on their transport, firmware, vCPUs ... until the run ends
+ */
+#ifndef S2VMM_MACHINE_H
+#define S2VMM_MACHINE_H
+
+#include "devices/gpu/gpu.h"
+#include "devices/gpu/witness.h"
+#include "devices/pl011.h"
+#include "devices/pl031.h"
+#include "devices/serial.h"
+#include "firmware/boot.h"
+#include "virtio/mmio.h"
+#include "vmm/options.h"
+#include "vmm/platform.h"
+#include "vmm/s2_observer.h"
+#include "vmm/stop_signals.h"
+
+#define MACHINE_VIRTIO_MAX 7u /* GPU, disks, console, entropy */
+
+struct machine {
+    const struct options *options;
+    struct trace trace;
+    struct platform platform;
+    struct vm vm;
+    struct boot_image image;
+    struct serial serial; /* or the PL011 */
+    struct pl011 pl011;
+    struct pl031 rtc;
+    struct gpu gpu;
+    struct witness witness;
+    struct s2_observer observer;
+    struct recorder recorder;
+    struct stop_signals signals;
+    unsigned virtio_count;
+    struct virtio_mmio mmio[MACHINE_VIRTIO_MAX];
+    unsigned boot_device_count;
+    struct boot_device boot_devices[BOOT_DEVICES_MAX];
+};
+
+/* Makes it, from the command line, which stays in use. The objects are freed by
+ * machine_finish(), also after this failed. */
+bool machine_init(struct machine *machine, const struct options *options,
+                  struct error *error);
+
+/* Runs the guest. False when it could not be started. */
+bool machine_run(struct machine *machine, struct vm_outcome *outcome,
+                 struct error *error);
+
+/* A zeroed object is fine. */
+void machine_finish(struct machine *machine);
+
+/* Whether to lift KVM's quirk that ignores the guest's PAT when a VM is made, and what that
+ * makes of the platform. With "auto" it is lifted by the first blob that needs it; in the VMs
+ * of the matrix, which have no such moment, at once. ERROR_CONFIG_HOST. */
+bool machine_decide_guest_pat(struct platform *platform, const struct options *options,
+                              bool auto_is_on, bool *honour, struct error *error);
+
+#endif

@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: MIT */
+/* The GPU of the machine, and who looks over its shoulder: records, observer, witness. */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "devices/gpu/lost.h"
+#include "devices/gpu/witness_abi.h"
+#include "vmm/layout.h"
+#include "vmm/machine_parts.h"
+
+static bool open_records(struct machine *machine, struct error *error)
+{
+    const struct options *options = machine->options;
+    struct recorder *recorder = &machine->recorder;
+    recorder->platform = &machine->gpu.config.platform;
+    recorder->trace = &machine->trace;
+    recorder->observer = options->observe_s2 ? &machine->observer : NULL;
+    recorder->text = options->json ? NULL : stdout;
+    recorder->json = options->json ? stdout : NULL;
+    if (!options->records)
+        return true;
+    recorder->json_file = fopen(options->records, "we");
+    return recorder->json_file || error_set(error, ERROR_CONFIG_FILE, "--records %s: %s",
+                                            options->records, strerror(errno));
+}
+
+static bool honour_guest_pat(void *context, struct error *error)
+{
+    return vm_honour_guest_pat(context, error);
+}
+
+static bool guest_mtrr_is_wb(void *context, struct gpa_range range)
+{
+    return vm_guest_mtrr_is_wb(context, range);
+}
+
+bool machine_add_gpu(struct machine *machine, struct error *error)
+{
+    const struct options *options = machine->options;
+    struct vm *vm = &machine->vm;
+    const struct gpu_config config = {
+        .virgl = options->virgl,
+        .venus = options->venus,
+        .drm_node = options->drm_node,
+        .window = {vm_free_address(vm, GIB), options->window_size},
+        .platform = machine->platform.memattr,
+        .pfnmap_block_hazard = machine->platform.pfnmap_block_hazard,
+        .permissive = options->permissive,
+        .copy_unsynced = options->copy_unsynced,
+        .follow_changes = options->follow_changes,
+        .blobs_from = options->blobs_from,
+        .honour_guest_pat = machine->platform.memattr.ignores_guest_pat &&
+                                    machine->platform.guest_pat_liftable &&
+                                    options->guest_pat == OPTIONS_GUEST_PAT_AUTO
+                                ? honour_guest_pat
+                                : NULL,
+        .honour_guest_pat_context = vm,
+        .guest_mtrr_is_wb = guest_mtrr_is_wb,
+        .guest_mtrr_is_wb_context = vm,
+        .force_map_info = options->force_map_info,
+    };
+    const struct bus_entry witness = {
+        .name = "witness",
+        .start = LAYOUT_WITNESS_BASE,
+        .size = WITNESS_DEVICE_SIZE,
+        .ops = &witness_bus_ops,
+        .device = &machine->witness,
+    };
+    if (!vm_check_range(vm, "the window of the GPU", config.window, error) ||
+        !open_records(machine, error))
+        return false;
+    if (machine->recorder.observer)
+        s2_observer_init(&machine->observer, NULL, machine->platform.memattr.model,
+                         config.window);
+    if (machine->observer.reason[0])
+        trace_detail(&machine->trace, "s2", "%s", machine->observer.reason);
+    if (!gpu_init(&machine->gpu, &config, &vm->memory, &vm->memslots, &machine->recorder,
+                  &machine->trace, error))
+        return false;
+    machine->witness = (struct witness){
+        .ops = &witness_gpu_ops,
+        .context = &machine->gpu,
+        .model = config.platform.model,
+        .memory = &vm->memory,
+        .trace = &machine->trace,
+    };
+
+    if (!machine_add_virtio(machine, &machine->gpu.virtio, error) ||
+        !bus_add(&vm->mmio, witness, error))
+        return false;
+    machine_announce(machine, BOOT_DEVICE_WITNESS, 0, witness.start, witness.size);
+    vm->page_lost = gpu_page_lost;
+    vm->page_lost_context = &machine->gpu;
+    return gpu_start(&machine->gpu, error);
+}
