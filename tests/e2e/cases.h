@@ -45,6 +45,8 @@ enum case_need {
         1 << 21, /* root; the host modules dmabuf-info and dmabuf-lab, an ivshmem
                                     device, vgem and udmabuf */
     NEEDS_NO_INFO = 1 << 22, /* root, vgem and udmabuf, and not the module dmabuf-info */
+    NEEDS_PCI = 1 << 23, /* no case needs it: all of the tiny guest's that have a GPU, and
+                                only they, run over virtio-pci there */
 };
 
 /* A case with one of these has a Vulkan driver loaded. */

@@ -43,16 +43,44 @@ static const struct {
     {"hazard", NEEDS_HAZARD},
     {"lab-modules", NEEDS_LAB_MODULES},
     {"no-info", NEEDS_NO_INFO},
+    {"pci", NEEDS_PCI},
 };
 
-/* The tables, one after the other. */
+/* The tables, one after the other; behind the last case NULL. */
 static const struct e2e_case *case_at(unsigned index)
 {
-    if (index < e2e_case_count)
-        return &e2e_cases[index];
-    index -= e2e_case_count;
-    return index < e2e_case_arm64_count ? &e2e_cases_arm64[index]
-                                        : &e2e_cases_lab[index - e2e_case_arm64_count];
+    const struct {
+        const struct e2e_case *cases;
+        unsigned count;
+    } tables[] = {
+        {e2e_cases, e2e_case_count},
+        {e2e_cases_arm64, e2e_case_arm64_count},
+        {e2e_cases_lab, e2e_case_lab_count},
+    };
+    for (size_t i = 0; i < sizeof tables / sizeof tables[0]; i++) {
+        if (index < tables[i].count)
+            return &tables[i].cases[index];
+        index -= tables[i].count;
+    }
+    return NULL;
+}
+
+/* Those that a machine with the word "pci" runs over virtio-pci: the tiny guest with a GPU. */
+static bool can_use_pci(const struct e2e_case *test)
+{
+    bool no_gpu = false;
+    for (unsigned i = 0; i < CASE_ARGUMENTS_MAX && test->arguments[i]; i++)
+        no_gpu |= strcmp(test->arguments[i], "--gpu=none") == 0;
+    return test->scenario && !no_gpu;
+}
+
+static bool over_pci; /* set once, before the tests run */
+
+static void print_names(void)
+{
+    const struct e2e_case *test;
+    for (unsigned i = 0; (test = case_at(i)) != NULL; i++)
+        printf(can_use_pci(test) ? "%s\n%s over PCI\n" : "%s\n", test->name, test->name);
 }
 
 /* What the environment has; an unknown word is a mistake of the caller. Only cases that need
@@ -113,6 +141,8 @@ START_TEST(case_holds)
         arguments[count++] = "--append";
         arguments[count++] = test->scenario;
     }
+    if (over_pci)
+        arguments[count++] = "--transport=pci";
     for (unsigned i = 0; i < CASE_ARGUMENTS_MAX && test->arguments[i]; i++)
         arguments[count++] = strcmp(test->arguments[i], CASE_GUEST) == 0
                                  ? run_guest_path()
@@ -138,28 +168,27 @@ static void note_that_it_runs(const char *name)
     FILE *file = path ? fopen(path, "a") : NULL;
     if (!file)
         return;
-    fprintf(file, "%s\n", name);
+    fprintf(file, "%s%s\n", name, over_pci ? " over PCI" : "");
     fclose(file);
 }
 
 int main(int argc, char **argv)
 {
-    const unsigned count = e2e_case_count + e2e_case_arm64_count + e2e_case_lab_count;
     if (argc > 1 && strcmp(argv[1], "--list") == 0) {
-        for (unsigned i = 0; i < count; i++)
-            puts(case_at(i)->name);
+        print_names();
         return EXIT_SUCCESS;
     }
     unsigned wanted;
     unsigned has = read_environment(&wanted);
+    over_pci = has & NEEDS_PCI;
     const char *only = getenv("S2VMM_CASE"); /* one case, for a person who debugs */
     Suite *suite = suite_create("end to end");
     TCase *test_case = tcase_create("cases");
     tcase_set_timeout(test_case, 120);
-    for (unsigned i = 0; i < count; i++) {
-        const struct e2e_case *test = case_at(i);
-        if ((only && strcmp(only, test->name) != 0) || (test->needs & ~has) ||
-            (wanted & ~test->needs))
+    const struct e2e_case *test;
+    for (unsigned i = 0; (test = case_at(i)) != NULL; i++) {
+        if ((over_pci && !can_use_pci(test)) || (only && strcmp(only, test->name) != 0) ||
+            (test->needs & ~has) || (wanted & ~test->needs))
             continue;
         note_that_it_runs(test->name);
         tcase_add_loop_test(test_case, case_holds, (int)i, (int)i + 1);

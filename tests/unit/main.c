@@ -54,6 +54,8 @@ int main(void)
         driver_query_suite,
         hostmem_suite,
         placement_suite,
+        guest_pages_suite,
+        picture_suite,
         resource_suite,
         fence_suite,
         context_suite,

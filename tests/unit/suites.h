@@ -58,6 +58,8 @@ Suite *bandwidth_suite(void);
 Suite *driver_query_suite(void);
 Suite *hostmem_suite(void);
 Suite *placement_suite(void);
+Suite *guest_pages_suite(void);
+Suite *picture_suite(void);
 Suite *resource_suite(void);
 Suite *fence_suite(void);
 Suite *context_suite(void);
