@@ -48,7 +48,7 @@ PACKAGES := libdrm virglrenderer
 CPPFLAGS = -I. -D_GNU_SOURCE $(CROSS) $(shell $(PKG_CONFIG) --cflags $(PACKAGES) 2>/dev/null)
 CFLAGS = -std=c17 -O2 -g -pthread $(WARNINGS) $(if $(SAN),$(SANITIZERS)) $(if $(COVERAGE),-O0 --coverage)
 LDFLAGS = -pthread $(CROSS) $(if $(SAN),$(SANITIZERS)) $(if $(COVERAGE),--coverage)
-# libfdt is linked statically, as the program also runs in the lab's user spaces.
+# Statically what the lab's user spaces, where the program also runs, may lack.
 LDLIBS = $(shell $(PKG_CONFIG) --libs libdrm 2>/dev/null) -l:libfdt.a -ldl
 
 # --- the VMM -----------------------------------------------------------------------------
@@ -72,6 +72,10 @@ GUEST_CFLAGS = -std=c17 -Os -g -ffunction-sections -fdata-sections $(WARNINGS) -
 GUEST_LDFLAGS = -nostdlib -static -no-pie -Wl,--build-id=none -Wl,--gc-sections -Wl,-z,noexecstack -Wl,--no-warn-rwx-segments \
                 $(if $(findstring clang,$(CC)),-Wno-unused-command-line-argument)
 
+# --- programs for a Linux guest: static, over the kernel's own interfaces ------------------
+LINUX_GUEST := $(BUILD)/guest-linux/s2guest
+LINUX_GUEST_OBJECTS := $(patsubst %.c,$(BUILD)/%.linux.o,$(wildcard guest/linux/*.c))
+
 # --- tests -------------------------------------------------------------------------------
 # Static, as the test programs also run in the lab's user spaces, which have no Check.
 CHECK_LIBS = $(patsubst -lsubunit,-l:libsubunit.a,$(shell $(PKG_CONFIG) --libs check 2>/dev/null))
@@ -90,7 +94,7 @@ ORACLE_OBJECTS := $(patsubst %,$(BUILD)/%.guest.o,guest/console guest/string \
 ORACLE := $(if $(filter arm64,$(ARCH_DIR)),$(BUILD)/oracle.elf)
 
 .PHONY: all
-all: $(S2VMM) $(GUEST)
+all: $(S2VMM) $(GUEST) $(if $(LINUX_GUEST_OBJECTS),$(LINUX_GUEST))
 
 $(S2VMM): $(BUILD)/vmm/main.o $(LIB)
 	$(call say,LINK,$@)
@@ -120,6 +124,11 @@ $(GUEST): $(GUEST_OBJECTS) guest/arch/$(ARCH_DIR)/guest.ld
 	$(call say,LINK,$@)
 	$(Q)$(COMPILE) $(GUEST_LDFLAGS) -T guest/arch/$(ARCH_DIR)/guest.ld -o $@ $(GUEST_OBJECTS)
 
+$(LINUX_GUEST): $(LINUX_GUEST_OBJECTS)
+	$(call say,LINK,$@)
+	@mkdir -p $(@D)
+	$(Q)$(COMPILE) -pthread $(CROSS) -static -o $@ $^
+
 $(BUILD)/oracle.elf: $(ORACLE_OBJECTS) tests/oracle/arm64/oracle.ld
 	$(call say,LINK,$@)
 	$(Q)$(COMPILE) $(GUEST_LDFLAGS) -T tests/oracle/arm64/oracle.ld -o $@ $(ORACLE_OBJECTS)
@@ -128,6 +137,11 @@ $(BUILD)/%.o: %.c Makefile | $(SYSROOT)
 	$(call say,CC,$<)
 	@mkdir -p $(@D)
 	$(Q)$(COMPILE) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
+
+$(BUILD)/%.linux.o: %.c Makefile | $(SYSROOT)
+	$(call say,CC,$< (Linux guest))
+	@mkdir -p $(@D)
+	$(Q)$(COMPILE) $(CROSS) -I. -D_GNU_SOURCE -std=c17 -Os -g -pthread $(WARNINGS) -MMD -MP -c -o $@ $<
 
 $(BUILD)/%.guest.o: %.c Makefile | $(SYSROOT)
 	$(call say,CC,$< (guest))
