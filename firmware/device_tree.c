@@ -305,6 +305,63 @@ static void put_devices(struct writer *writer, const struct device_tree_config *
     }
 }
 
+/* Codes of an address in "ranges": the PCI Bus Binding to Open Firmware 2.1, 2.2.1.1. */
+#define PCI_MEMORY_32              0x02000000u
+#define PCI_MEMORY_64_PREFETCHABLE 0x43000000u
+
+/* One to one: addresses on the bus are guest physical addresses. */
+static unsigned add_pci_range(uint32_t *cells, uint32_t code, struct gpa_range range)
+{
+    const uint32_t upper = (uint32_t)(range.start.value >> 32);
+    const uint32_t lower = (uint32_t)range.start.value;
+    const uint32_t entry[] = {code,
+                              upper,
+                              lower,
+                              upper,
+                              lower,
+                              (uint32_t)(range.size >> 32),
+                              (uint32_t)range.size};
+    memcpy(cells, entry, sizeof entry);
+    return ARRAY_SIZE(entry);
+}
+
+/* Every pin of every slot is the same interrupt: the mask leaves nothing to compare. The parent
+ * has addresses of two cells. */
+static void put_pci_pins(struct writer *writer, uint32_t irq)
+{
+    static const uint32_t mask[] = {0, 0, 0, 0};
+    const uint32_t map[] = {0, 0, 0, 0, PHANDLE_GIC, 0, 0, SPI, irq, LEVEL_HIGH};
+    put_cell(writer, "#interrupt-cells", 1);
+    put_cells(writer, "interrupt-map-mask", mask, ARRAY_SIZE(mask));
+    put_cells(writer, "interrupt-map", map, ARRAY_SIZE(map));
+}
+
+/* pci/host-generic-pci.yaml. The ITS knows a function by its requester ID (pci/pci-msi.txt). */
+static void put_pci(struct writer *writer, const struct device_tree_config *config)
+{
+    static const uint32_t buses[] = {0, 0};
+    static const uint32_t msi_map[] = {0, PHANDLE_ITS, 0, 0x10000};
+    const struct boot_pci *pci = &config->pci;
+    uint32_t ranges[CELLS_MAX];
+    unsigned count = add_pci_range(ranges, PCI_MEMORY_32, pci->memory32);
+    if (pci->memory64.size > 0)
+        count += add_pci_range(ranges + count, PCI_MEMORY_64_PREFETCHABLE, pci->memory64);
+
+    begin(writer, "pcie@%" PRIx64, pci->ecam.start.value);
+    put_string(writer, "compatible", "pci-host-ecam-generic");
+    put_string(writer, "device_type", "pci");
+    put_sizes_of_cells(writer, 3, 2);
+    put_range(writer, pci->ecam);
+    put_cells(writer, "bus-range", buses, ARRAY_SIZE(buses));
+    put_cells(writer, "ranges", ranges, count);
+    put_flag(writer, "dma-coherent");
+    if (config->has_its)
+        put_cells(writer, "msi-map", msi_map, ARRAY_SIZE(msi_map));
+    if (pci->intx_irq != 0)
+        put_pci_pins(writer, pci->intx_irq);
+    end(writer);
+}
+
 bool device_tree_build(const struct device_tree_config *config, void *buffer,
                        size_t capacity, struct error *error)
 {
@@ -325,6 +382,8 @@ bool device_tree_build(const struct device_tree_config *config, void *buffer,
     put_clock(&writer);
     put_rtc(&writer, config->rtc);
     put_devices(&writer, config);
+    if (config->pci.ecam.size > 0)
+        put_pci(&writer, config);
     end(&writer);
     note(&writer, fdt_finish(buffer));
 

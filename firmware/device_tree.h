@@ -11,6 +11,8 @@
  *   /clock                what the PrimeCells below ask for; nothing depends on it
  *   /serial@ /rtc@        PL011, PL031
  *   /virtio@              one for each virtio-mmio device, dma-coherent
+ *   /pcie@                the PCI host bridge, if there is one: ECAM, windows, the ITS for
+ *                         MSIs, one interrupt for all pins
  *
  * The exit and witness devices are not in it: no binding describes them, and no driver of Linux
  * is for them. A pure function of its argument, so that it needs no arm64 to be tested.

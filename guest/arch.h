@@ -81,6 +81,9 @@ _Noreturn void arch_stop(void);
  */
 void arch_interrupt_watch(uint32_t irq, unsigned slot);
 bool arch_interrupt_is_pending(uint32_t irq, unsigned slot);
+/* A watch for a message: what a device has to write where; arch_interrupt_is_pending() with any
+ * irq tells whether it did. False on arm64. */
+bool arch_message_watch(unsigned slot, uint64_t *address, uint32_t *data);
 
 /* Starts the other CPUs: each calls function(argument, index), index 1 to cpu_count - 1,
  * and stops when it returns. False if not all are up after a second. Once only. */

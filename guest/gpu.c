@@ -19,10 +19,10 @@ static bool start_failed(struct guest *guest, const char *what)
 bool gpu_start(struct guest *guest, uint64_t more_features)
 {
     struct gpu *gpu = &guest->gpu;
-    struct virtio_mmio *virtio = &gpu->virtio;
+    struct virtio *virtio = &gpu->virtio;
     gpu->guest = guest;
     if (!virtio_find(guest, VIRTIO_ID_GPU, virtio))
-        return start_failed(guest, "there is no such device on virtio-mmio");
+        return start_failed(guest, "there is no such device");
     if (!virtio_reset(virtio))
         return start_failed(guest, "the status never reads 0 after a reset");
     if (!virtio_negotiate(virtio, GPU_FEATURES | more_features))

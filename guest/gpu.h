@@ -10,7 +10,7 @@
 
 #include <linux/virtio_gpu.h>
 
-#include "guest/virtio_mmio.h"
+#include "guest/virtio.h"
 #include "guest/virtqueue.h"
 #include "vmm/types.h"
 
@@ -27,7 +27,7 @@
 
 struct gpu {
     struct guest *guest;
-    struct virtio_mmio virtio;
+    struct virtio virtio;
     struct virtqueue control;
     struct gpa_range window; /* the host-visible region; empty if there is none */
 };

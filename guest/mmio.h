@@ -12,6 +12,30 @@
 
 #define MMIO_HIDE(address) __asm__("" : "+r"(address))
 
+static inline uint8_t mmio_read8(uint64_t address)
+{
+    MMIO_HIDE(address);
+    return *(const volatile uint8_t *)(uintptr_t)address;
+}
+
+static inline void mmio_write8(uint64_t address, uint8_t value)
+{
+    MMIO_HIDE(address);
+    *(volatile uint8_t *)(uintptr_t)address = value;
+}
+
+static inline uint16_t mmio_read16(uint64_t address)
+{
+    MMIO_HIDE(address);
+    return *(const volatile uint16_t *)(uintptr_t)address;
+}
+
+static inline void mmio_write16(uint64_t address, uint16_t value)
+{
+    MMIO_HIDE(address);
+    *(volatile uint16_t *)(uintptr_t)address = value;
+}
+
 static inline uint32_t mmio_read32(uint64_t address)
 {
     MMIO_HIDE(address);
@@ -22,6 +46,12 @@ static inline void mmio_write32(uint64_t address, uint32_t value)
 {
     MMIO_HIDE(address);
     *(volatile uint32_t *)(uintptr_t)address = value;
+}
+
+static inline uint64_t mmio_read64(uint64_t address)
+{
+    MMIO_HIDE(address);
+    return *(const volatile uint64_t *)(uintptr_t)address;
 }
 
 static inline void mmio_write64(uint64_t address, uint64_t value)

@@ -17,7 +17,7 @@ static uint16_t available_event(const struct virtqueue *queue)
 }
 
 bool virtqueue_create(struct virtqueue *queue, struct guest *guest,
-                      const struct virtio_mmio *virtio, uint32_t index)
+                      const struct virtio *virtio, uint32_t index)
 {
     struct heap *heap = &guest->heap;
     *queue = (struct virtqueue){

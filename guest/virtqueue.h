@@ -18,14 +18,14 @@
 #define VIRTQUEUE_CHAINS    (VIRTQUEUE_SIZE / VIRTQUEUE_CHAIN_MAX)
 
 struct guest;
-struct virtio_mmio;
+struct virtio;
 
 struct virtqueue {
     struct vring_desc *descriptors;
     struct vring_avail *available;
     struct vring_used *used;
     struct vring_desc *indirect_tables; /* VIRTQUEUE_CHAIN_MAX for each chain */
-    const struct virtio_mmio *virtio;
+    const struct virtio *virtio;
     uint32_t index;
     bool indirect;
     bool event_index;
@@ -45,7 +45,7 @@ struct virtqueue_part {
 /* Allocates queue `index` and starts it with the features that `virtio` has negotiated.
  * The device is asked for no interrupts. */
 bool virtqueue_create(struct virtqueue *queue, struct guest *guest,
-                      const struct virtio_mmio *virtio, uint32_t index);
+                      const struct virtio *virtio, uint32_t index);
 
 /* Writes a chain of at most VIRTQUEUE_CHAIN_MAX parts into the tables and its head into
  * the available ring; returns its number, or -1 when no chain is free. The device does

@@ -88,16 +88,19 @@ void virtio_device_add_shm(struct virtio_device *device, uint8_t id,
 
 /* --- interrupts --- */
 
-static void interrupt(struct virtio_device *device, unsigned reason)
+static void interrupt(struct virtio_device *device, unsigned reason, unsigned source)
 {
     atomic_fetch_or(&device->interrupt_status, reason);
-    eventfd_write(device->interrupt_fd, 1);
+    if (device->interrupt_ops != NULL)
+        device->interrupt_ops->raise(device->interrupt_context, source);
+    else
+        eventfd_write(device->interrupt_fd, 1);
 }
 
 void virtio_device_signal_queue(struct virtio_device *device, unsigned index)
 {
     if (virtqueue_needs_interrupt(&device->queues[index]))
-        interrupt(device, VIRTIO_MMIO_INT_VRING);
+        interrupt(device, VIRTIO_MMIO_INT_VRING, index);
 }
 
 void virtio_device_needs_reset(struct virtio_device *device, const struct error *cause)
@@ -107,7 +110,7 @@ void virtio_device_needs_reset(struct virtio_device *device, const struct error 
     pthread_mutex_lock(&device->lock);
     if (device->started) {
         device->status |= VIRTIO_CONFIG_S_NEEDS_RESET;
-        interrupt(device, VIRTIO_MMIO_INT_CONFIG);
+        interrupt(device, VIRTIO_MMIO_INT_CONFIG, VIRTIO_INTERRUPT_CONFIG);
     }
     pthread_mutex_unlock(&device->lock);
 }
@@ -120,7 +123,7 @@ void virtio_device_change_config(struct virtio_device *device, uint32_t offset,
     memcpy(device->config + offset, bytes, size);
     device->config_generation++;
     if ((device->status & VIRTIO_CONFIG_S_DRIVER_OK) != 0) /* 2.1.2: not before */
-        interrupt(device, VIRTIO_MMIO_INT_CONFIG);
+        interrupt(device, VIRTIO_MMIO_INT_CONFIG, VIRTIO_INTERRUPT_CONFIG);
     pthread_mutex_unlock(&device->lock);
 }
 
@@ -135,6 +138,8 @@ void virtio_device_clear_registers(struct virtio_device *device)
     device->reset_asked = false;
     device->started = false;
     atomic_store(&device->interrupt_status, 0); /* 4.2.2.1 */
+    if (device->interrupt_ops != NULL)
+        device->interrupt_ops->reset(device->interrupt_context);
 }
 
 static void wake_thread(struct virtio_device *device)

@@ -33,6 +33,16 @@
 
 struct virtio_device;
 
+/* Where the transport wants the device's interrupts. */
+struct virtio_interrupt_ops {
+    /* An interrupt of queue `source`, or VIRTIO_INTERRUPT_CONFIG. Any thread, also with the
+     * device's lock held. */
+    void (*raise)(void *context, unsigned source);
+    /* The device was reset. Under its lock, any thread. */
+    void (*reset)(void *context);
+};
+#define VIRTIO_INTERRUPT_CONFIG UINT32_MAX
+
 struct virtio_device_ops {
     /* DRIVER_OK was set; queues that are ready have been started. */
     void (*start)(void *context, uint64_t features);
@@ -102,7 +112,11 @@ struct virtio_device {
     bool thread_runs;
 
     atomic_uint interrupt_status;
-    int interrupt_fd;                /* irqfd */
+    const struct virtio_interrupt_ops
+        *interrupt_ops;              /* set by a transport before the thread
+                                                         runs; NULL: interrupt_fd gets all */
+    void *interrupt_context;         /* handed to the interrupt_ops */
+    int interrupt_fd;                /* irqfd, if there are no interrupt_ops */
     int control_fd;                  /* wakes the device thread for the flags above */
     int kick_fds[VIRTIO_QUEUES_MAX]; /* ioeventfds */
 

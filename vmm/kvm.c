@@ -186,11 +186,44 @@ bool kvm_ioeventfd(int vm_fd, uint64_t address, uint32_t size, bool match, uint6
     return true;
 }
 
+bool kvm_ioeventfd_remove(int vm_fd, uint64_t address, uint32_t size, int event_fd,
+                          struct error *error)
+{
+    struct kvm_ioeventfd request = {
+        .addr = address,
+        .len = size,
+        .fd = event_fd,
+        .flags = KVM_IOEVENTFD_FLAG_DEASSIGN,
+    };
+    if (kvm_ioctl(vm_fd, KVM_IOEVENTFD, &request) != 0)
+        return error_set(error, ERROR_HOST_KVM,
+                         "KVM_IOEVENTFD, removed at 0x%" PRIx64 ": %s", address,
+                         strerror(errno));
+    return true;
+}
+
 bool kvm_irqfd(int vm_fd, uint32_t irq, int event_fd, struct error *error)
 {
     struct kvm_irqfd request = {.fd = (uint32_t)event_fd, .gsi = irq};
     if (kvm_ioctl(vm_fd, KVM_IRQFD, &request) != 0)
         return error_set(error, ERROR_HOST_KVM, "KVM_IRQFD for interrupt %u: %s", irq,
+                         strerror(errno));
+    return true;
+}
+
+bool kvm_set_routing(int vm_fd, const struct kvm_irq_routing *table, struct error *error)
+{
+    if (kvm_ioctl(vm_fd, KVM_SET_GSI_ROUTING, table) != 0)
+        return error_set(error, ERROR_HOST_KVM, "KVM_SET_GSI_ROUTING, %u routes: %s",
+                         table->nr, strerror(errno));
+    return true;
+}
+
+bool kvm_irq_line(int vm_fd, uint32_t irq, bool level, struct error *error)
+{
+    struct kvm_irq_level request = {.irq = irq, .level = level};
+    if (kvm_ioctl(vm_fd, KVM_IRQ_LINE, &request) != 0)
+        return error_set(error, ERROR_HOST_KVM, "KVM_IRQ_LINE, interrupt 0x%x: %s", irq,
                          strerror(errno));
     return true;
 }

@@ -71,9 +71,17 @@ bool kvm_set_memory_region(int vm_fd, uint32_t slot, gpa_t address, uint64_t siz
  * match, only a write of this value does. */
 bool kvm_ioeventfd(int vm_fd, uint64_t address, uint32_t size, bool match, uint64_t value,
                    int event_fd, struct error *error);
+/* Undoes it; all but the value has to be the same. */
+bool kvm_ioeventfd_remove(int vm_fd, uint64_t address, uint32_t size, int event_fd,
+                          struct error *error);
 
 /* The eventfd raises global interrupt `irq`. */
 bool kvm_irqfd(int vm_fd, uint32_t irq, int event_fd, struct error *error);
+
+/* KVM_SET_GSI_ROUTING: the whole table. KVM_IRQ_LINE: the level of a pin, with the number that
+ * this architecture wants. */
+bool kvm_set_routing(int vm_fd, const struct kvm_irq_routing *table, struct error *error);
+bool kvm_irq_line(int vm_fd, uint32_t irq, bool level, struct error *error);
 
 /* True if KVM can make a device of this KVM_DEV_TYPE_* for the VM. */
 bool kvm_has_device(int vm_fd, uint32_t type);

@@ -65,6 +65,11 @@ bool hostmem_map(struct hostmem *hostmem, struct backing *backing,
 {
     const uint64_t page_size = (uint64_t)sysconf(_SC_PAGESIZE);
     uint64_t end;
+    if (hostmem->hidden)
+        return error_set(
+            error, ERROR_GUEST_STATE,
+            "there is no window: the guest switched its PCI BAR off, or put it "
+            "where the host bridge does not decode it");
     if (!is_aligned(offset, page_size))
         return error_set(
             error, ERROR_GUEST_PARAMETER,
@@ -87,16 +92,39 @@ bool hostmem_map(struct hostmem *hostmem, struct backing *backing,
                        error);
     if (!done)
         return false;
-    *mapping = (struct hostmem_mapping){
-        .mapped = true, .slot = slot, .address = address, .placement = placement};
+    *mapping = (struct hostmem_mapping){.mapped = true,
+                                        .slot = slot,
+                                        .offset = offset,
+                                        .address = address,
+                                        .placement = placement};
     return true;
+}
+
+bool hostmem_hide(struct hostmem *hostmem, struct hostmem_mapping *mapping,
+                  struct error *error)
+{
+    BUG_ON(!mapping->mapped);
+    if (!mapping->hidden && !memslot_remove(hostmem->memslots, mapping->slot, error))
+        return false;
+    mapping->hidden = true;
+    return true;
+}
+
+bool hostmem_show(struct hostmem *hostmem, struct backing *backing, uint32_t resource_id,
+                  struct hostmem_mapping *mapping, struct error *error)
+{
+    const struct hostmem_mapping hidden = *mapping;
+    BUG_ON(!hidden.hidden);
+    *mapping = (struct hostmem_mapping){0};
+    return hostmem_map(hostmem, backing, hidden.placement, resource_id, hidden.offset,
+                       mapping, error);
 }
 
 bool hostmem_unmap(struct hostmem *hostmem, struct hostmem_mapping *mapping,
                    struct error *error)
 {
     BUG_ON(!mapping->mapped);
-    if (!memslot_remove(hostmem->memslots, mapping->slot, error))
+    if (!mapping->hidden && !memslot_remove(hostmem->memslots, mapping->slot, error))
         return false;
     *mapping = (struct hostmem_mapping){0};
     return true;

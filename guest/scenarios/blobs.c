@@ -3,7 +3,7 @@
  * guest/blob_scenario.c has their options. */
 #include "guest/blob.h"
 #include "guest/scenarios.h"
-#include "guest/virtio_mmio.h"
+#include "guest/virtio.h"
 #include "guest/virtqueue.h"
 
 bool scenario_blob_shm(struct guest *guest)

@@ -91,7 +91,7 @@ static const struct {
 
 static bool check_needs_reset(struct guest *guest)
 {
-    const struct virtio_mmio *virtio = &guest->gpu.virtio;
+    const struct virtio *virtio = &guest->gpu.virtio;
     uint64_t start = arch_ticks();
     /* The driver is told by a configuration interrupt (virtio 1.2, 2.1.2). */
     while ((virtio_status(virtio) & VIRTIO_CONFIG_S_NEEDS_RESET) == 0 ||
@@ -114,7 +114,7 @@ static bool check_works(struct guest *guest)
 /* The ring itself is where no RAM is. */
 static bool check_ring_outside(struct guest *guest)
 {
-    struct virtio_mmio *virtio = &guest->gpu.virtio;
+    struct virtio *virtio = &guest->gpu.virtio;
     struct virtqueue queue = guest->gpu.control;
     queue.descriptors = (struct vring_desc *)(uintptr_t)NOT_RAM;
     console_printf(&guest->console, "ring-hostile: descriptor table outside of RAM\n");

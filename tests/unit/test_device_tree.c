@@ -309,6 +309,66 @@ START_TEST(a_tree_that_does_not_fit_is_refused)
 }
 END_TEST
 
+static void add_pci(void)
+{
+    config.pci = (struct boot_pci){
+        .ecam = {gpa(0x3f000000), 0x100000},
+        .memory32 = {gpa(0x10000000), 0x2f000000},
+        .memory64 = {gpa(0x240000000), 0x40000000},
+        .intx_irq = 3,
+    };
+}
+
+START_TEST(the_pci_host_bridge)
+{
+    const char *path = "/pcie@3f000000";
+    build();
+    ck_assert(!has_node(path));
+    add_pci();
+    build();
+    assert_compatible(path, "pci-host-ecam-generic");
+    assert_string(path, "device_type", "pci");
+    assert_cells(path, "reg", 0, 0x3f000000, 0, 0x100000);
+    assert_cells(path, "bus-range", 0, 0);
+    assert_cells(path, "#address-cells", 3);
+    assert_cells(path, "#size-cells", 2);
+    assert_cells(path, "ranges", 0x02000000, 0, 0x10000000, 0, 0x10000000, 0, 0x2f000000,
+                 0x43000000, 2, 0x40000000, 2, 0x40000000, 0, 0x40000000);
+    ck_assert(has(path, "dma-coherent"));
+}
+END_TEST
+
+START_TEST(messages_of_pci_go_to_the_its)
+{
+    const char *path = "/pcie@3f000000";
+    add_pci();
+    build();
+    assert_cells(path, "msi-map", 0,
+                 phandle("/interrupt-controller@8000000/msi-controller@8080000"), 0,
+                 0x10000);
+    config.has_its = false;
+    build();
+    ck_assert(!has(path, "msi-map"));
+}
+END_TEST
+
+START_TEST(all_pins_of_pci_are_one_interrupt)
+{
+    const char *path = "/pcie@3f000000";
+    add_pci();
+    config.pci.memory64.size = 0;
+    build();
+    assert_cells(path, "#interrupt-cells", 1);
+    assert_cells(path, "interrupt-map-mask", 0, 0, 0, 0);
+    assert_cells(path, "interrupt-map", 0, 0, 0, 0,
+                 phandle("/interrupt-controller@8000000"), 0, 0, SPI, 3, LEVEL);
+    assert_cells(path, "ranges", 0x02000000, 0, 0x10000000, 0, 0x10000000, 0, 0x2f000000);
+    config.pci.intx_irq = 0;
+    build();
+    ck_assert(!has(path, "interrupt-map"));
+}
+END_TEST
+
 Suite *device_tree_suite(void)
 {
     Suite *suite = suite_create("device_tree");
@@ -329,6 +389,9 @@ Suite *device_tree_suite(void)
     tcase_add_test(test_case, a_machine_without_devices);
     tcase_add_test(test_case, sixteen_processors_and_a_long_command_line_fit);
     tcase_add_test(test_case, a_tree_that_does_not_fit_is_refused);
+    tcase_add_test(test_case, the_pci_host_bridge);
+    tcase_add_test(test_case, messages_of_pci_go_to_the_its);
+    tcase_add_test(test_case, all_pins_of_pci_are_one_interrupt);
     suite_add_tcase(suite, test_case);
     return suite;
 }

@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: MIT */
+#include "vmm/irq_routes.h"
+
+#include <stdlib.h>
+
+bool irq_routes_init(struct irq_routes *routes, const struct kvm_events *events,
+                     struct error *error)
+{
+    *routes = (struct irq_routes){.events = events};
+    routes->table =
+        calloc(1, sizeof *routes->table + (ARCH_IRQ_PIN_ROUTES_MAX + IRQ_ROUTES_MAX) *
+                                              sizeof routes->table->entries[0]);
+    if (routes->table == NULL)
+        return error_set(error, ERROR_HOST_MEMORY, "no memory for interrupt routes");
+    pthread_mutex_init(&routes->lock, NULL);
+    return true;
+}
+
+void irq_routes_finish(struct irq_routes *routes)
+{
+    if (routes->table == NULL)
+        return;
+    pthread_mutex_destroy(&routes->lock);
+    free(routes->table);
+    *routes = (struct irq_routes){0};
+}
+
+bool irq_routes_add(struct irq_routes *routes, int event_fd, uint32_t *gsi,
+                    struct error *error)
+{
+    pthread_mutex_lock(&routes->lock);
+    bool ok = routes->count < IRQ_ROUTES_MAX;
+    uint32_t new_gsi = arch_irq_pin_count() + routes->count;
+    if (!ok)
+        error_set(error, ERROR_CONFIG_USAGE,
+                  "all %d message-signalled interrupts are in use: use fewer devices",
+                  IRQ_ROUTES_MAX);
+    else
+        ok = routes->events->attach(routes->events->context, new_gsi, event_fd, error);
+    if (ok) {
+        routes->count++;
+        *gsi = new_gsi;
+    }
+    pthread_mutex_unlock(&routes->lock);
+    return ok;
+}
+
+static bool tell_kvm(struct irq_routes *routes, struct error *error)
+{
+    struct kvm_irq_routing *table = routes->table;
+    table->nr = arch_irq_pin_routes(table->entries);
+    for (unsigned i = 0; i < routes->count; i++) {
+        const struct irq_message *message = &routes->messages[i];
+        if (!routes->routed[i])
+            continue;
+        struct kvm_irq_routing_entry *entry = &table->entries[table->nr++];
+        *entry = (struct kvm_irq_routing_entry){
+            .gsi = arch_irq_pin_count() + i,
+            .type = KVM_IRQ_ROUTING_MSI,
+            .u.msi = {.address_lo = (uint32_t)message->address,
+                      .address_hi = (uint32_t)(message->address >> 32),
+                      .data = message->data},
+        };
+        arch_irq_message_route(entry, message->device);
+    }
+    return routes->events->set_routing(routes->events->context, table, error);
+}
+
+static bool is_same(const struct irq_message *a, const struct irq_message *b)
+{
+    return a->address == b->address && a->data == b->data && a->device == b->device;
+}
+
+bool irq_routes_set(struct irq_routes *routes, uint32_t gsi, struct irq_message message,
+                    struct error *error)
+{
+    unsigned index = gsi - arch_irq_pin_count();
+    BUG_ON(gsi < arch_irq_pin_count() || index >= routes->count);
+    bool ok = true;
+
+    pthread_mutex_lock(&routes->lock);
+    if (!routes->routed[index] || !is_same(&routes->messages[index], &message)) {
+        const struct irq_message before = routes->messages[index];
+        const bool was_routed = routes->routed[index];
+        routes->messages[index] = message;
+        routes->routed[index] = true;
+        ok = tell_kvm(routes, error);
+        if (!ok) { /* KVM still has the table from before */
+            routes->messages[index] = before;
+            routes->routed[index] = was_routed;
+        }
+    }
+    pthread_mutex_unlock(&routes->lock);
+    return ok;
+}
