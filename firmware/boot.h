@@ -9,14 +9,17 @@
 #define S2VMM_FIRMWARE_BOOT_H
 
 #include "firmware/boot_abi.h"
+#include "firmware/bzimage_loader.h"
 #include "vmm/guest_memory.h"
 #include "vmm/vm.h"
 
 /* The guest in memory. */
 struct boot_image {
-    gpa_t start;             /* its first instruction */
-    bool is_linux;           /* or the tiny guest */
-    struct gpa_range initrd; /* size 0: none */
+    gpa_t start;                  /* its first instruction */
+    bool is_linux;                /* or the tiny guest */
+    enum vm_entry_mode mode;      /* x86: how it is entered */
+    struct gpa_range initrd;      /* size 0: none */
+    struct bzimage_header header; /* x86, a bzImage: for boot_params */
 };
 
 /* The PCI host bridge: one bus, all of whose functions have MSI-X. */
@@ -37,7 +40,8 @@ struct boot_config {
     bool has_its;         /* arm64: of struct vm */
 };
 
-/* Loads the guest, an ELF or (arm64) a Linux kernel with its initial RAM disk, NULL: none.
+/* Loads the guest, an ELF or a Linux kernel (x86: bzImage or vmlinux; arm64: Image, also packed
+ * by gzip or for UEFI), with its initial RAM disk, NULL: none. What it is its first bytes say.
  * ERROR_CONFIG_FILE; ERROR_CONFIG_USAGE when this guest takes no initrd. */
 bool boot_load(const struct guest_memory *memory, const char *path, const char *initrd,
                struct boot_image *image, struct error *error);

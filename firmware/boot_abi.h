@@ -24,6 +24,7 @@ enum boot_device_kind {
     BOOT_DEVICE_TARGET = 5,      /* no device: host memory to examine; for the witness it
                                     is resource BOOT_TARGET_RESOURCE */
     BOOT_DEVICE_PCI = 6,         /* bus 0: its ECAM; BARs are assigned already */
+    BOOT_DEVICE_PVPANIC = 7,     /* x86, for Linux: MMIO, one byte */
 };
 
 #define BOOT_TARGET_RESOURCE 1u

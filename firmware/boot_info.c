@@ -4,17 +4,16 @@
 #include "firmware/boot.h"
 #include "vmm/layout.h"
 
-#define COMMAND_LINE_SIZE 4096u /* with the NUL */
-
 static bool write_command_line(const struct guest_memory *memory, const char *text,
                                struct error *error)
 {
     size_t size = strlen(text) + 1;
-    if (size > COMMAND_LINE_SIZE)
+    if (size > LAYOUT_BOOT_COMMAND_LINE_SIZE)
         return error_set(
             error, ERROR_CONFIG_USAGE,
-            "the guest's command line has %zu bytes, at most %u are possible", size - 1,
-            COMMAND_LINE_SIZE - 1);
+            "the guest's command line has %zu bytes, at most %llu are possible: shorten "
+            "--append",
+            size - 1, LAYOUT_BOOT_COMMAND_LINE_SIZE - 1);
     return guest_memory_write(memory, gpa(LAYOUT_BOOT_COMMAND_LINE), text, size, error);
 }
 

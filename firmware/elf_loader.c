@@ -5,18 +5,24 @@
 #include <elf.h>
 #include <inttypes.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "firmware/file.h"
 #include "vmm/layout.h"
 
 #define SEGMENTS_MAX 64u
+#define NOTES_MAX    (16 * KIB) /* bytes of a segment of notes that are looked at */
+
+#define NOTE_OWNER     "Xen"
+#define NOTE_PVH_ENTRY 18u /* XEN_ELFNOTE_PHYS32_ENTRY */
+#define NOTE_ALIGNMENT 4u
 
 struct image {
     int fd;
     uint64_t size; /* of the file, bytes */
     Elf64_Ehdr header;
     Elf64_Phdr segments[SEGMENTS_MAX]; /* header.e_phnum of them */
+    bool has_pvh;
+    uint64_t pvh_entry;
 };
 
 /* True if [offset, offset + length) lies in the file. */
@@ -46,6 +52,18 @@ static bool read_header(struct image *image, struct error *error)
     return true;
 }
 
+static const char *machine_name(uint16_t machine)
+{
+    switch (machine) {
+    case EM_X86_64:
+        return "x86-64";
+    case EM_AARCH64:
+        return "arm64";
+    default:
+        return "another architecture";
+    }
+}
+
 static bool check_header(const struct image *image, uint16_t machine, struct error *error)
 {
     const Elf64_Ehdr *header = &image->header;
@@ -58,9 +76,9 @@ static bool check_header(const struct image *image, uint16_t machine, struct err
             "%u, version %u",
             header->e_ident[EI_CLASS], header->e_ident[EI_DATA], header->e_version);
     if (header->e_machine != machine)
-        return error_set(error, ERROR_CONFIG_FILE,
-                         "is for machine %u, this s2vmm runs machine %u",
-                         header->e_machine, machine);
+        return error_set(
+            error, ERROR_CONFIG_FILE, "is for %s (machine %u), this s2vmm runs %s",
+            machine_name(header->e_machine), header->e_machine, machine_name(machine));
     if (header->e_type != ET_EXEC)
         return error_set(error, ERROR_CONFIG_FILE,
                          "has ELF type %u, needed is %d, a static executable: link with "
@@ -132,26 +150,104 @@ static bool check_segment(const struct image *image, const struct guest_memory *
     return true;
 }
 
+/* True if a segment that is loaded has this address. */
+static bool in_segment(const struct image *image, uint64_t address)
+{
+    for (unsigned i = 0; i < image->header.e_phnum; i++)
+        if (is_loaded(&image->segments[i]) &&
+            gpa_range_contains(range_of(&image->segments[i]), gpa(address), 1))
+            return true;
+    return false;
+}
+
 static bool check_layout(const struct image *image, struct error *error)
 {
-    bool entry_found = false;
     for (unsigned i = 0; i < image->header.e_phnum; i++) {
         if (!is_loaded(&image->segments[i]))
             continue;
         struct gpa_range range = range_of(&image->segments[i]);
-        if (gpa_range_contains(range, gpa(image->header.e_entry), 1))
-            entry_found = true;
         for (unsigned j = 0; j < i; j++)
             if (is_loaded(&image->segments[j]) &&
                 gpa_range_overlaps(range, range_of(&image->segments[j])))
                 return error_set(error, ERROR_CONFIG_FILE,
                                  "has segments %u and %u, which overlap in memory", j, i);
     }
-    if (!entry_found)
+    if (!in_segment(image, image->header.e_entry))
         return error_set(error, ERROR_CONFIG_FILE,
                          "has its entry 0x%" PRIx64 " outside of all segments",
                          (uint64_t)image->header.e_entry);
+    if (image->has_pvh && !in_segment(image, image->pvh_entry))
+        return error_set(error, ERROR_CONFIG_FILE,
+                         "has its PVH entry 0x%" PRIx64 " outside of all segments",
+                         image->pvh_entry);
     return true;
+}
+
+/* --- notes --- */
+
+/* A note: three words, the owner's name, the contents; each is filled up to 4 bytes (gABI,
+ * chapter 5, "Note Section"). */
+static void read_note(struct image *image, const Elf64_Nhdr *note, const uint8_t *name,
+                      const uint8_t *contents)
+{
+    if (note->n_type != NOTE_PVH_ENTRY || note->n_namesz != sizeof NOTE_OWNER ||
+        memcmp(name, NOTE_OWNER, sizeof NOTE_OWNER) != 0)
+        return;
+    if (note->n_descsz != sizeof(uint32_t) && note->n_descsz != sizeof(uint64_t))
+        return;
+    image->pvh_entry = 0;
+    memcpy(&image->pvh_entry, contents, note->n_descsz);
+    image->has_pvh = true;
+}
+
+static void read_notes(struct image *image, const uint8_t *bytes, uint64_t length)
+{
+    Elf64_Nhdr note;
+    for (uint64_t at = 0; at + sizeof note <= length;) {
+        memcpy(&note, bytes + at, sizeof note);
+        uint64_t name = at + sizeof note;
+        uint64_t contents = name + align_up(note.n_namesz, NOTE_ALIGNMENT);
+        uint64_t end = contents + align_up(note.n_descsz, NOTE_ALIGNMENT);
+        if (end > length)
+            break;
+        read_note(image, &note, bytes + name, bytes + contents);
+        at = end;
+    }
+}
+
+static bool find_pvh_entry(struct image *image, struct error *error)
+{
+    uint8_t bytes[NOTES_MAX];
+    for (unsigned i = 0; i < image->header.e_phnum; i++) {
+        const Elf64_Phdr *segment = &image->segments[i];
+        if (segment->p_type != PT_NOTE ||
+            !in_file(image, segment->p_offset, segment->p_filesz))
+            continue;
+        uint64_t length =
+            segment->p_filesz < sizeof bytes ? segment->p_filesz : sizeof bytes;
+        if (!file_read(image->fd, segment->p_offset, bytes, length, error))
+            return false;
+        read_notes(image, bytes, length);
+    }
+    return true;
+}
+
+/* --- all of it --- */
+
+static struct gpa_range range_of_all(const struct image *image)
+{
+    uint64_t start = UINT64_MAX;
+    uint64_t end = 0;
+    for (unsigned i = 0; i < image->header.e_phnum; i++) {
+        struct gpa_range range = range_of(&image->segments[i]);
+        if (!is_loaded(&image->segments[i]))
+            continue;
+        if (range.start.value < start)
+            start = range.start.value;
+        if (range.start.value + range.size > end)
+            end = range.start.value + range.size;
+    }
+    return (struct gpa_range){gpa(start), end - start};
 }
 
 static bool load_segments(const struct image *image, const struct guest_memory *memory,
@@ -181,26 +277,21 @@ static bool load(struct image *image, const struct guest_memory *memory, uint16_
     for (unsigned i = 0; i < image->header.e_phnum; i++)
         if (!check_segment(image, memory, i, error))
             return false;
-    return check_layout(image, error) && load_segments(image, memory, error);
+    return find_pvh_entry(image, error) && check_layout(image, error) &&
+           load_segments(image, memory, error);
 }
 
 bool elf_load_fd(int fd, const char *name, const struct guest_memory *memory,
-                 uint16_t machine, gpa_t *entry, struct error *error)
+                 uint16_t machine, struct elf_image *loaded, struct error *error)
 {
     struct image image = {.fd = fd};
     if (!load(&image, memory, machine, error))
         return error_wrap(error, "%s", name);
-    *entry = gpa(image.header.e_entry);
+    *loaded = (struct elf_image){
+        .entry = gpa(image.header.e_entry),
+        .has_pvh = image.has_pvh,
+        .pvh_entry = gpa(image.pvh_entry),
+        .range = range_of_all(&image),
+    };
     return true;
-}
-
-bool elf_load(const char *path, const struct guest_memory *memory, uint16_t machine,
-              gpa_t *entry, struct error *error)
-{
-    int fd = file_open(path, error);
-    if (fd < 0)
-        return false;
-    bool loaded = elf_load_fd(fd, path, memory, machine, entry, error);
-    close(fd);
-    return loaded;
 }

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "firmware/file.h"
+#include "firmware/unpack.h"
 
 /* booting.rst, section 4. */
 struct header {
@@ -97,35 +98,70 @@ static bool load(int fd, const struct guest_memory *memory, gpa_t base,
            file_read(fd, 0, host, length, error);
 }
 
+/* --- packed --- */
+
+static bool load_packed(int fd, uint64_t offset, uint64_t length,
+                        const struct guest_memory *memory, gpa_t base,
+                        struct linux_image *image, struct error *error)
+{
+    uint64_t limit = 0; /* an Image that is larger than RAM has no place to go */
+    for (unsigned i = 0; i < memory->region_count; i++)
+        limit += memory->regions[i].range.size;
+    int unpacked;
+    if (!unpack(fd, offset, length, limit, &unpacked, error))
+        return false;
+    bool loaded = load(unpacked, memory, base, image, error);
+    close(unpacked);
+    return loaded || error_wrap(error, "what is packed inside");
+}
+
+static bool load_zboot(int fd, uint64_t size, const struct guest_memory *memory,
+                       gpa_t base, struct linux_image *image, struct error *error)
+{
+    struct {
+        uint32_t magic[2];
+        uint32_t offset;
+        uint32_t size;
+    } header;
+    if (size < sizeof header)
+        return error_set(error, ERROR_CONFIG_FILE,
+                         "is cut off: %" PRIu64 " bytes, the header has %zu", size,
+                         sizeof header);
+    if (!file_read(fd, 0, &header, sizeof header, error))
+        return false;
+    if (header.size == 0 || header.offset > size || header.size > size - header.offset)
+        return error_set(
+            error, ERROR_CONFIG_FILE,
+            "is cut off: its packed kernel has %u bytes from %u on, the file "
+            "has %" PRIu64,
+            header.size, header.offset, size);
+    return load_packed(fd, header.offset, header.size, memory, base, image, error);
+}
+
+static bool load_any(int fd, const struct guest_memory *memory, gpa_t base,
+                     struct linux_image *image, struct error *error)
+{
+    enum image_kind kind;
+    uint64_t size;
+    if (!image_identify(fd, &kind, error) || !file_size(fd, &size, error))
+        return false;
+    switch (kind) {
+    case IMAGE_LINUX_GZIP:
+        return load_packed(fd, 0, size, memory, base, image, error);
+    case IMAGE_LINUX_ZBOOT:
+        return load_zboot(fd, size, memory, base, image, error);
+    case IMAGE_UNKNOWN:
+    case IMAGE_ELF:
+    case IMAGE_LINUX:
+    case IMAGE_LINUX_BZIMAGE:
+        break;
+    }
+    return load(fd, memory, base, image, error);
+}
+
 bool image_load(int fd, const char *name, const struct guest_memory *memory, gpa_t base,
                 struct linux_image *image, struct error *error)
 {
     BUG_ON(!is_aligned(base.value, IMAGE_ALIGNMENT));
-    return load(fd, memory, base, image, error) || error_wrap(error, "%s", name);
-}
-
-static bool load_initrd(int fd, const struct guest_memory *memory,
-                        struct gpa_range *initrd, struct error *error)
-{
-    void *host;
-    if (!file_size(fd, &initrd->size, error))
-        return false;
-    if (initrd->size == 0)
-        return error_set(error, ERROR_CONFIG_FILE, "is empty");
-    return view_ram(memory, *initrd, &host, error) &&
-           file_read(fd, 0, host, initrd->size, error);
-}
-
-bool image_load_initrd(const char *path, const struct guest_memory *memory,
-                       const struct linux_image *image, struct gpa_range *initrd,
-                       struct error *error)
-{
-    int fd = file_open(path, error);
-    if (fd < 0)
-        return false;
-    uint64_t end = image->range.start.value + image->range.size;
-    initrd->start = gpa(align_up(end, IMAGE_ALIGNMENT));
-    bool loaded = load_initrd(fd, memory, initrd, error) || error_wrap(error, "%s", path);
-    close(fd);
-    return loaded;
+    return load_any(fd, memory, base, image, error) || error_wrap(error, "%s", name);
 }

@@ -1,12 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Loads a Linux kernel for arm64, the file that its build calls Image, and an initial RAM disk
- * (Documentation/arch/arm64/booting.rst in Linux).
+ * Loads a Linux kernel for arm64, the file that its build calls Image (Documentation/arch/
+ * arm64/booting.rst in Linux).
  *
  *   base, 2 MiB aligned
  *   |<- text_offset ->|<----------------- image_size ---------------->|
  *   |                 | the file            | the kernel's BSS, stack |   2 MiB | initrd
  *                     ^ entry                                           aligned |
+ *
+ * It may be packed: by gzip as a whole (Image.gz), or by gzip or zstd inside of a program for
+ * UEFI, "zboot" (drivers/firmware/efi/libstub/zboot-header.S):
+ *
+ *   0   "MZ"       4   "zimg"     8   offset of the packed Image    12   its size
  *
  * As with the ELF loader the files are not trusted: all is checked before the first byte of
  * guest memory is written.
@@ -36,15 +41,10 @@ struct linux_image {
     struct gpa_range range;
 };
 
-/* Loads an IMAGE_LINUX behind `base`; its name is for messages. ERROR_CONFIG_FILE, beginning
- * with the name: not such an image, older than Linux 3.17, or larger than RAM behind base. */
+/* Loads an IMAGE_LINUX, or one that is packed (_GZIP, _ZBOOT), behind `base`; its name is for
+ * messages. ERROR_CONFIG_FILE, beginning with the name: not such an image, older than Linux 3.17,
+ * broken, or larger than RAM behind base. */
 bool image_load(int fd, const char *name, const struct guest_memory *memory, gpa_t base,
                 struct linux_image *image, struct error *error);
-
-/* Loads a file as it is to the first 2 MiB boundary behind the kernel, which is as near as the
- * kernel wants it. ERROR_CONFIG_FILE, beginning with the path. */
-bool image_load_initrd(const char *path, const struct guest_memory *memory,
-                       const struct linux_image *image, struct gpa_range *initrd,
-                       struct error *error);
 
 #endif

@@ -32,10 +32,18 @@ struct vcpu {
     struct fault_retry fault_retry;
 };
 
+/* In which state the boot vCPU starts; firmware/<arch>/boot.c describes them. */
+enum vm_entry_mode {
+    VM_ENTRY_64,       /* 64 bit; the argument is in the first argument register */
+    VM_ENTRY_LINUX_64, /* x86: the same; the argument is in RSI */
+    VM_ENTRY_PVH,      /* x86: 32 bit, no paging; the argument is in EBX */
+};
+
 /* Where the boot vCPU starts; the others wait for the architecture's start protocol. */
 struct vm_entry {
+    enum vm_entry_mode mode;
     gpa_t address;  /* first instruction */
-    gpa_t argument; /* first argument register: the boot info */
+    gpa_t argument; /* the boot info, or what else the guest is told */
 };
 
 /* How a run ended. */

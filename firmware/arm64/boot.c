@@ -32,6 +32,7 @@
 #include "firmware/elf_loader.h"
 #include "firmware/file.h"
 #include "firmware/image_loader.h"
+#include "firmware/initrd.h"
 #include "vmm/arch/arch.h"
 #include "vmm/layout.h"
 
@@ -50,7 +51,11 @@ static bool load_elf(const struct guest_memory *memory, int fd, const char *path
         return error_set(error, ERROR_CONFIG_USAGE,
                          "--initrd %s: it is for a Linux kernel, and %s is an ELF file",
                          initrd, path);
-    return elf_load_fd(fd, path, memory, arch_elf_machine, &image->start, error);
+    struct elf_image elf;
+    if (!elf_load_fd(fd, path, memory, arch_elf_machine, &elf, error))
+        return false;
+    image->start = elf.entry;
+    return true;
 }
 
 static bool load_linux(const struct guest_memory *memory, int fd, const char *path,
@@ -61,7 +66,8 @@ static bool load_linux(const struct guest_memory *memory, int fd, const char *pa
         return false;
     image->is_linux = true;
     image->start = kernel.range.start;
-    return !initrd || image_load_initrd(initrd, memory, &kernel, &image->initrd, error);
+    gpa_t end = gpa(kernel.range.start.value + kernel.range.size);
+    return !initrd || initrd_load(initrd, memory, end, UINT64_MAX, &image->initrd, error);
 }
 
 static bool load(const struct guest_memory *memory, int fd, const char *path,
@@ -74,16 +80,9 @@ static bool load(const struct guest_memory *memory, int fd, const char *path,
     case IMAGE_ELF:
         return load_elf(memory, fd, path, initrd, image, error);
     case IMAGE_LINUX:
-        return load_linux(memory, fd, path, initrd, image, error);
     case IMAGE_LINUX_GZIP:
-        return error_set(error, ERROR_CONFIG_FILE,
-                         "%s: is compressed: `gzip -dc` unpacks it", path);
     case IMAGE_LINUX_ZBOOT:
-        return error_set(
-            error, ERROR_CONFIG_FILE,
-            "%s: is a compressed kernel for UEFI (zboot); needed is the Image "
-            "that is inside, arch/arm64/boot/Image of its build",
-            path);
+        return load_linux(memory, fd, path, initrd, image, error);
     case IMAGE_LINUX_BZIMAGE:
         return error_set(error, ERROR_CONFIG_FILE,
                          "%s: is a Linux kernel for x86, this s2vmm runs arm64", path);
@@ -130,6 +129,7 @@ static bool write_device_tree(const struct guest_memory *memory,
         .gic_its = {gpa(LAYOUT_GIC_ITS), LAYOUT_GIC_ITS_SIZE},
         .gic_cpu_interface = {gpa(LAYOUT_GIC_CPU_INTERFACE),
                               LAYOUT_GIC_CPU_INTERFACE_SIZE},
+        .pci = config->pci,
         .rtc = {gpa(LAYOUT_RTC_BASE), LAYOUT_RTC_SIZE},
         .device_count = config->device_count,
         .devices = config->devices,

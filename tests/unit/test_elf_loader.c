@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "firmware/elf_loader.h"
+#include "firmware/file.h"
 #include "tests/unit/suites.h"
 #include "vmm/layout.h"
 
@@ -93,12 +94,26 @@ static int file_of(const void *bytes, size_t size)
     return fd;
 }
 
-static bool load(const void *bytes, size_t size, gpa_t *entry, struct error *error)
+static struct elf_image elf;
+
+static bool load_fd(int fd, const char *name, gpa_t *entry, struct error *error)
 {
-    int fd = file_of(bytes, size);
-    bool loaded = elf_load_fd(fd, "guest.elf", &memory, MACHINE, entry, error);
+    bool loaded = elf_load_fd(fd, name, &memory, MACHINE, &elf, error);
+    if (loaded)
+        *entry = elf.entry;
     close(fd);
     return loaded;
+}
+
+static bool load(const void *bytes, size_t size, gpa_t *entry, struct error *error)
+{
+    return load_fd(file_of(bytes, size), "guest.elf", entry, error);
+}
+
+static bool load_path(const char *path, gpa_t *entry, struct error *error)
+{
+    int fd = file_open(path, error);
+    return fd >= 0 && load_fd(fd, path, entry, error);
 }
 
 START_TEST(a_good_image_is_loaded)
@@ -152,7 +167,7 @@ static const struct {
     {IDENT(EI_DATA, ELFDATA2MSB), "not a 64-bit little-endian"},
     {IDENT(EI_VERSION, 2), "version 1"},
     {HEADER(e_version, 7), "version 1"},
-    {HEADER(e_machine, EM_AARCH64), "is for machine 183, this s2vmm runs machine 62"},
+    {HEADER(e_machine, EM_AARCH64), "is for arm64 (machine 183), this s2vmm runs x86-64"},
     {HEADER(e_type, ET_DYN), "link with -static -no-pie"},
     {HEADER(e_type, ET_REL), "type 1"},
     {HEADER(e_phnum, 0), "0 program headers"},
@@ -254,7 +269,7 @@ START_TEST(a_path_that_is_no_file_is_refused)
     };
     struct error error = {0};
     gpa_t entry;
-    ck_assert(!elf_load(cases[_i].path, &memory, MACHINE, &entry, &error));
+    ck_assert(!load_path(cases[_i].path, &entry, &error));
     ck_assert_int_eq(error.code, ERROR_CONFIG_FILE);
     ck_assert_msg(strncmp(error.text, cases[_i].text, strlen(cases[_i].text)) == 0, "%s",
                   error.text);
@@ -270,10 +285,80 @@ START_TEST(a_pipe_is_refused_without_waiting)
     ck_assert_int_eq(mkfifo(pipe, 0600), 0);
     struct error error = {0};
     gpa_t entry;
-    ck_assert(!elf_load(pipe, &memory, MACHINE, &entry, &error));
+    ck_assert(!load_path(pipe, &entry, &error));
     unlink(pipe);
     rmdir(path);
     ck_assert_ptr_nonnull(strstr(error.text, "not a regular file"));
+}
+END_TEST
+
+/* --- PVH --- */
+
+/* A note of 4 or 8 bytes in the place of the second segment's contents, and of what follows. */
+struct noted {
+    struct image image;
+    uint8_t more[16];
+};
+
+static struct noted with_note(uint32_t name_size, uint32_t size, uint32_t type,
+                              const char *name, uint64_t contents)
+{
+    struct noted file = {.image = good_image()};
+    const uint32_t words[] = {name_size, size, type};
+    uint8_t *note = file.image.data;
+    memcpy(note, words, sizeof words);
+    memcpy(note + 12, name, 4);
+    memcpy(note + 16, &contents, sizeof contents);
+    file.image.segments[2] = (Elf64_Phdr){
+        .p_type = PT_NOTE, .p_offset = offsetof(struct image, data), .p_filesz = 24};
+    return file;
+}
+
+START_TEST(a_pvh_entry_is_found)
+{
+    static const uint32_t sizes[] = {4, 8};
+    for (size_t i = 0; i < ARRAY_SIZE(sizes); i++) {
+        struct noted file = with_note(4, sizes[i], 18, "Xen", TEXT + 2);
+        struct error error = {0};
+        gpa_t entry;
+        ck_assert_msg(load(&file, sizeof file, &entry, &error), "%s", error.text);
+        ck_assert(elf.has_pvh);
+        ck_assert_uint_eq(elf.pvh_entry.value, TEXT + 2);
+        ck_assert_uint_eq(elf.range.start.value, TEXT);
+    }
+}
+END_TEST
+
+static const struct {
+    uint32_t name_size;
+    uint32_t size;
+    uint32_t type;
+    const char *name;
+} other_notes[] = {
+    {4, 4, 17, "Xen"},          {4, 4, 18, "Xe1"},
+    {3, 4, 18, "Xen"},          {4, 2, 18, "Xen"},
+    {4, 9, 18, "Xen"},          {4, UINT32_MAX, 18, "Xen"},
+    {UINT32_MAX, 4, 18, "Xen"}, {UINT32_MAX, UINT32_MAX, 18, "Xen"},
+};
+
+START_TEST(another_note_is_none)
+{
+    struct noted file = with_note(other_notes[_i].name_size, other_notes[_i].size,
+                                  other_notes[_i].type, other_notes[_i].name, TEXT + 2);
+    struct error error = {0};
+    gpa_t entry;
+    ck_assert_msg(load(&file, sizeof file, &entry, &error), "%s", error.text);
+    ck_assert(!elf.has_pvh);
+}
+END_TEST
+
+START_TEST(a_pvh_entry_outside_of_the_segments_is_refused)
+{
+    struct noted file = with_note(4, 8, 18, "Xen", TEXT - 1);
+    struct error error = {0};
+    gpa_t entry;
+    ck_assert(!load(&file, sizeof file, &entry, &error));
+    ck_assert_msg(strstr(error.text, "PVH entry") != NULL, "%s", error.text);
 }
 END_TEST
 
@@ -291,6 +376,9 @@ Suite *elf_loader_suite(void)
     tcase_add_test(test_case, no_single_byte_breaks_the_loader);
     tcase_add_loop_test(test_case, a_path_that_is_no_file_is_refused, 0, 4);
     tcase_add_test(test_case, a_pipe_is_refused_without_waiting);
+    tcase_add_test(test_case, a_pvh_entry_is_found);
+    tcase_add_loop_test(test_case, another_note_is_none, 0, (int)ARRAY_SIZE(other_notes));
+    tcase_add_test(test_case, a_pvh_entry_outside_of_the_segments_is_refused);
     suite_add_tcase(suite, test_case);
     return suite;
 }

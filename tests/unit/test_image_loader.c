@@ -193,59 +193,6 @@ START_TEST(only_a_regular_file_is_identified)
 }
 END_TEST
 
-/* --- the initial RAM disk --- */
-
-static bool load_initrd(size_t size, struct gpa_range *initrd)
-{
-    char path[64];
-    int fd = memfd_create("initrd", MFD_CLOEXEC);
-    ck_assert_int_eq(ftruncate(fd, (off_t)size), 0);
-    ck_assert_int_eq(pwrite(fd, "070701", size < 6 ? size : 6, 0),
-                     (ssize_t)(size < 6 ? size : 6));
-    snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
-    bool loaded = image_load_initrd(path, &memory, &image, initrd, &error);
-    close(fd);
-    return loaded;
-}
-
-START_TEST(the_initrd_is_behind_the_kernel)
-{
-    struct gpa_range initrd;
-    image.range = (struct gpa_range){gpa(BASE), 2 * MIB + 1};
-    ck_assert_msg(load_initrd(5000, &initrd), "%s", error.text);
-    ck_assert_uint_eq(initrd.start.value, BASE + 4 * MIB);
-    ck_assert_uint_eq(initrd.size, 5000);
-    ck_assert_mem_eq(ram_at(initrd.start.value), "070701", 6);
-    assert_untouched(BASE, 4 * MIB);
-    assert_untouched(initrd.start.value + 5000, 64);
-}
-END_TEST
-
-START_TEST(an_initrd_that_does_not_fit_is_refused)
-{
-    struct gpa_range initrd;
-    image.range = (struct gpa_range){gpa(BASE), 12 * MIB};
-    ck_assert_msg(load_initrd(2 * MIB, &initrd), "%s", error.text);
-    ck_assert(!load_initrd(2 * MIB + 1, &initrd));
-    ck_assert_int_eq(error.code, ERROR_CONFIG_FILE);
-    ck_assert_msg(strstr(error.text, "--memory") != NULL, "%s", error.text);
-    image.range = (struct gpa_range){gpa(BASE), 14 * MIB};
-    ck_assert(!load_initrd(1, &initrd));
-}
-END_TEST
-
-START_TEST(an_empty_or_missing_initrd_is_refused)
-{
-    struct gpa_range initrd;
-    image.range = (struct gpa_range){gpa(BASE), MIB};
-    ck_assert(!load_initrd(0, &initrd));
-    ck_assert_msg(strstr(error.text, "is empty") != NULL, "%s", error.text);
-    ck_assert(!image_load_initrd("/nonexistent", &memory, &image, &initrd, &error));
-    ck_assert_int_eq(error.code, ERROR_CONFIG_FILE);
-    ck_assert_msg(strncmp(error.text, "/nonexistent: ", 14) == 0, "%s", error.text);
-}
-END_TEST
-
 Suite *image_loader_suite(void)
 {
     Suite *suite = suite_create("image_loader");
@@ -259,9 +206,6 @@ Suite *image_loader_suite(void)
     tcase_add_loop_test(test_case, a_file_is_known_by_its_first_bytes, 0,
                         (int)ARRAY_SIZE(magics));
     tcase_add_test(test_case, only_a_regular_file_is_identified);
-    tcase_add_test(test_case, the_initrd_is_behind_the_kernel);
-    tcase_add_test(test_case, an_initrd_that_does_not_fit_is_refused);
-    tcase_add_test(test_case, an_empty_or_missing_initrd_is_refused);
     suite_add_tcase(suite, test_case);
     return suite;
 }

@@ -2,5 +2,5 @@
 #include "tests/unit/suites.h"
 
 Suite *(*const arch_suites[])(void) = {
-    cpuid_suite, vm_x86_suite, platform_x86_suite, mtrr_suite, NULL,
+    cpuid_suite, power_suite, vm_x86_suite, platform_x86_suite, mtrr_suite, NULL,
 };

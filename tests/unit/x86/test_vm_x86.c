@@ -34,6 +34,7 @@ END_TEST
 START_TEST(a_string_comes_from_one_port)
 {
     START(machine, "vm/string-in", small_machine, string_in);
+    serial_bus_ops.write(&machine.serial, 1, 1, 1); /* IER: the guest listens */
     ck_assert_uint_eq(serial_receive(&machine.serial, (const uint8_t *)"abcd", 4), 4);
     machine_run(&machine, 10);
     ck_assert_int_eq(machine.outcome.end, VM_END_VERDICT);

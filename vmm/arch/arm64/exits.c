@@ -60,14 +60,12 @@ static void exit_system_event(struct vcpu *vcpu)
     uint32_t type = vcpu->run->system_event.type;
     switch (type) {
     case KVM_SYSTEM_EVENT_SHUTDOWN:
-        vcpu_end(vcpu, VM_END_CRASH, ERROR_GUEST_STATE,
-                 "the guest crashed: it powered off without a verdict (PSCI SYSTEM_OFF)");
+        vcpu_end(vcpu, VM_END_POWER_OFF, ERROR_GUEST_STATE,
+                 "the guest switched itself off (PSCI SYSTEM_OFF)");
         break;
     case KVM_SYSTEM_EVENT_RESET:
-        vcpu_end(vcpu, VM_END_CRASH, ERROR_GUEST_STATE,
-                 "the guest crashed: it asked for a reset (PSCI SYSTEM_RESET), after "
-                 "which it would "
-                 "not be the same run");
+        vcpu_end(vcpu, VM_END_RESET, ERROR_GUEST_STATE,
+                 "the guest asked for a reset (PSCI SYSTEM_RESET)");
         break;
     default:
         vcpu_end(vcpu, VM_END_CRASH, ERROR_GUEST_STATE,

@@ -23,6 +23,15 @@ static unsigned core_bits(unsigned cpu_count)
     return bits;
 }
 
+/* Leaf 1, ECX[24]: the timer of the local APIC takes a deadline of the TSC. KVM does not list it,
+ * as it depends on where the local APIC is (api.rst, KVM_GET_SUPPORTED_CPUID). */
+static void set_deadline_timer(struct kvm_cpuid_entry2 *entries, unsigned count)
+{
+    for (unsigned i = 0; i < count; i++)
+        if (entries[i].function == 0x1)
+            set_bits(&entries[i].ecx, 24, 1, 1);
+}
+
 /* Leaf 1 (Intel SDM vol. 2A, CPUID, table "Feature Information"; AMD APM vol. 3, E.3.2).
  */
 static void set_features(struct kvm_cpuid_entry2 *entry, unsigned index,
@@ -106,6 +115,8 @@ bool cpuid_init(const struct vcpu *vcpu, struct error *error)
     } else {
         cpuid_set_topology(model->entries, model->nent, vcpu->index,
                            vcpu->vm->config.cpu_count);
+        if (kvm_check(vcpu->vm->fd, KVM_CAP_TSC_DEADLINE_TIMER) > 0)
+            set_deadline_timer(model->entries, model->nent);
         done = kvm_ioctl(vcpu->fd, KVM_SET_CPUID2, model) == 0;
         if (!done)
             error_set(error, ERROR_HOST_KVM, "KVM_SET_CPUID2 for vCPU %u: %s",

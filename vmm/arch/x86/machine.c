@@ -156,6 +156,24 @@ void arch_vm_finish(struct vm *vm)
     vm->mtrrs = NULL;
 }
 
+/* The 8259s are there with KVM's other interrupt controllers, and no guest is told of them. Out
+ * of reset they pass every interrupt on, and the boot CPU's LINT0 takes them: a Linux that uses
+ * the I/O APIC only would get each interrupt below 16 a second time, as an exception. So all
+ * their inputs are masked. */
+static bool mask_8259s(const struct vm *vm, struct error *error)
+{
+    static const uint32_t chips[] = {KVM_IRQCHIP_PIC_MASTER, KVM_IRQCHIP_PIC_SLAVE};
+    for (size_t i = 0; i < ARRAY_SIZE(chips); i++) {
+        struct kvm_irqchip chip = {.chip_id = chips[i]};
+        bool done = kvm_ioctl(vm->fd, KVM_GET_IRQCHIP, &chip) == 0;
+        chip.chip.pic.imr = 0xff;
+        if (!done || kvm_ioctl(vm->fd, KVM_SET_IRQCHIP, &chip) != 0)
+            return error_set(error, ERROR_HOST_KVM, "masking 8259 number %zu: %s", i,
+                             strerror(errno));
+    }
+    return true;
+}
+
 /* Both addresses must be set before the first vCPU (api.rst, KVM_SET_IDENTITY_MAP_ADDR).
  * The interrupt controllers are the two PICs, the I/O APIC and a local APIC for each
  * vCPU. */
@@ -177,7 +195,7 @@ bool arch_vm_init(struct vm *vm, struct error *error)
     if (ioctl(vm->fd, KVM_CREATE_IRQCHIP, 0) != 0)
         return error_set(error, ERROR_HOST_KVM, "KVM_CREATE_IRQCHIP: %s",
                          strerror(errno));
-    return true;
+    return mask_8259s(vm, error);
 }
 
 bool arch_vm_ready(struct vm *vm, struct error *error)

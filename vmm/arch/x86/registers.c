@@ -69,8 +69,8 @@ bool arch_vcpu_init(struct vcpu *vcpu, struct error *error)
     return cpuid_init(vcpu, error) && set_msrs(vcpu, error);
 }
 
-/* The descriptors that firmware/x86/boot.c has put into the GDT. */
-static void set_segments(struct kvm_sregs *registers)
+/* The descriptors that firmware/x86/boot.c has put into the GDT, or those for 32 bits. */
+static void set_segments(struct kvm_sregs *registers, bool is_long)
 {
     struct kvm_segment code = {
         .selector = LAYOUT_BOOT_CODE_SELECTOR,
@@ -78,7 +78,8 @@ static void set_segments(struct kvm_sregs *registers)
         .type = 11, /* execute, read, accessed */
         .present = 1,
         .s = 1,
-        .l = 1,
+        .l = is_long,
+        .db = !is_long,
         .g = 1,
     };
     struct kvm_segment data = {
@@ -97,8 +98,26 @@ static void set_segments(struct kvm_sregs *registers)
     registers->ds = registers->es = registers->fs = registers->gs = registers->ss = data;
     registers->tr = task;
     registers->ldt = (struct kvm_segment){.unusable = 1};
-    registers->gdt = (struct kvm_dtable){.base = LAYOUT_BOOT_GDT, .limit = 3 * 8 - 1};
+    registers->gdt = (struct kvm_dtable){.base = LAYOUT_BOOT_GDT, .limit = 4 * 8 - 1};
     registers->idt = (struct kvm_dtable){0};
+}
+
+/* Xen's docs/misc/pvh.pandoc: protection on, paging off, flat segments. */
+static void set_special_pvh(struct kvm_sregs *special)
+{
+    set_segments(special, false);
+    special->cr0 = CR0_PE | CR0_ET;
+    special->cr4 = 0;
+    special->efer = 0;
+}
+
+static void set_special_64(struct kvm_sregs *special)
+{
+    set_segments(special, true);
+    special->cr0 = CR0_PE | CR0_ET | CR0_NE | CR0_WP | CR0_PG;
+    special->cr3 = LAYOUT_BOOT_PAGE_TABLES;
+    special->cr4 = CR4_PAE;
+    special->efer = EFER_LME | EFER_LMA;
 }
 
 bool arch_vcpu_set_entry(struct vcpu *vcpu, struct vm_entry entry, struct error *error)
@@ -106,20 +125,27 @@ bool arch_vcpu_set_entry(struct vcpu *vcpu, struct vm_entry entry, struct error 
     struct kvm_sregs special;
     if (kvm_ioctl(vcpu->fd, KVM_GET_SREGS, &special) != 0)
         return error_set(error, ERROR_HOST_KVM, "KVM_GET_SREGS: %s", strerror(errno));
-    set_segments(&special);
-    special.cr0 = CR0_PE | CR0_ET | CR0_NE | CR0_WP | CR0_PG;
-    special.cr3 = LAYOUT_BOOT_PAGE_TABLES;
-    special.cr4 = CR4_PAE;
-    special.efer = EFER_LME | EFER_LMA;
-    if (kvm_ioctl(vcpu->fd, KVM_SET_SREGS, &special) != 0)
-        return error_set(error, ERROR_HOST_KVM, "KVM_SET_SREGS: %s", strerror(errno));
-
     struct kvm_regs general = {
         .rip = entry.address.value,
-        .rdi = entry.argument.value,
         .rsp = LAYOUT_BOOT_STACK_TOP,
         .rflags = RFLAGS_FIXED,
     };
+    switch (entry.mode) {
+    case VM_ENTRY_64:
+        set_special_64(&special);
+        general.rdi = entry.argument.value;
+        break;
+    case VM_ENTRY_LINUX_64:
+        set_special_64(&special);
+        general.rsi = entry.argument.value;
+        break;
+    case VM_ENTRY_PVH:
+        set_special_pvh(&special);
+        general.rbx = entry.argument.value;
+        break;
+    }
+    if (kvm_ioctl(vcpu->fd, KVM_SET_SREGS, &special) != 0)
+        return error_set(error, ERROR_HOST_KVM, "KVM_SET_SREGS: %s", strerror(errno));
     if (kvm_ioctl(vcpu->fd, KVM_SET_REGS, &general) != 0)
         return error_set(error, ERROR_HOST_KVM, "KVM_SET_REGS: %s", strerror(errno));
     return true;
