@@ -23,12 +23,20 @@ enum {
     INTERRUPT_CLEAR = 0x044,
 };
 
-/* FR: CTS, DSR and DCD asserted, receive FIFO empty, transmit FIFO empty; not busy. */
-#define FLAGS_CONNECTED_AND_EMPTY 0x097u
+/* FR: CTS, DSR and DCD asserted, transmit FIFO empty; not busy. */
+#define FLAGS_CONNECTED     0x087u
+#define FLAGS_RECEIVE_EMPTY 0x010u
+#define FLAGS_RECEIVE_FULL  0x040u
 
-#define CONTROL_ON         0x301u /* UARTEN, TXE, RXE */
+#define LINE_CONTROL_FIFOS 0x010u /* FEN */
+#define CONTROL_ON         0x101u /* UARTEN, TXE */
+#define CONTROL_RECEIVE    0x200u /* RXE */
 #define FIFO_LEVELS_RESET  0x012u
+
+#define INTERRUPT_RECEIVE  0x010u /* RX: the level is reached */
 #define INTERRUPT_TRANSMIT 0x020u
+#define INTERRUPT_TIMEOUT  0x040u /* RT: there are bytes, and no more are coming */
+#define INTERRUPTS_RECEIVE (INTERRUPT_RECEIVE | INTERRUPT_TIMEOUT)
 #define INTERRUPTS_ALL     0x7ffu
 
 /* Bits that can be written. */
@@ -49,12 +57,62 @@ static uint32_t interrupts_masked(const struct pl011 *pl011)
 /* After anything that can be the cause of an interrupt. */
 static void interrupt(const struct pl011 *pl011)
 {
-    if (interrupts_masked(pl011) == 0)
+    if (interrupts_masked(pl011) != 0)
+        eventfd_write(pl011->interrupt_fd, 1);
+}
+
+static unsigned fifo_size(const struct pl011 *pl011)
+{
+    return pl011->line_control & LINE_CONTROL_FIFOS ? PL011_FIFO_SIZE : 1;
+}
+
+/* IFLS.RXIFLSEL: the number of bytes that raises the receiver's interrupt; the reserved values
+ * are taken for the largest. */
+static unsigned receive_level(const struct pl011 *pl011)
+{
+    static const unsigned eighths[] = {1, 2, 4, 6, 7, 7, 7, 7};
+    unsigned level = fifo_size(pl011) * eighths[pl011->fifo_levels >> 3 & 7] / 8;
+    return level > 0 ? level : 1;
+}
+
+static bool is_listening(const struct pl011 *pl011)
+{
+    return pl011->listens && (pl011->control & CONTROL_RECEIVE) != 0;
+}
+
+/* After anything that can have made room for received bytes. */
+static void tell_room(struct pl011 *pl011)
+{
+    if (!pl011->starved || pl011->received_count > 0 || !is_listening(pl011))
         return;
-    /* Cannot fail: the counter would have to be at its maximum, and KVM drains it. */
-    uint64_t one = 1;
-    ssize_t unused = write(pl011->interrupt_fd, &one, sizeof one);
-    (void)unused;
+    pl011->starved = false;
+    eventfd_write(pl011->room_fd, 1);
+}
+
+/* Reading takes the causes away, as well as ICR (DDI 0183, UARTRXINTR and UARTRTINTR). */
+static uint32_t take_received(struct pl011 *pl011)
+{
+    if (pl011->received_count == 0)
+        return 0;
+    uint8_t byte = pl011->received[0];
+    pl011->received_count--;
+    memmove(pl011->received, pl011->received + 1, pl011->received_count);
+    if (pl011->received_count < receive_level(pl011))
+        pl011->interrupts_raised &= ~INTERRUPT_RECEIVE;
+    if (pl011->received_count == 0)
+        pl011->interrupts_raised &= ~INTERRUPT_TIMEOUT;
+    tell_room(pl011);
+    return byte;
+}
+
+static uint32_t read_flags(const struct pl011 *pl011)
+{
+    uint32_t flags = FLAGS_CONNECTED;
+    if (pl011->received_count == 0)
+        flags |= FLAGS_RECEIVE_EMPTY;
+    if (pl011->received_count >= fifo_size(pl011))
+        flags |= FLAGS_RECEIVE_FULL;
+    return flags;
 }
 
 /* The byte passes through the FIFO, which falls below any level again (DDI 0183, UARTTXINTR: that is
@@ -66,13 +124,15 @@ static void transmit(struct pl011 *pl011, uint8_t byte)
     interrupt(pl011);
 }
 
-static uint32_t read_register(const struct pl011 *pl011, uint64_t offset)
+static uint32_t read_register(struct pl011 *pl011, uint64_t offset)
 {
     if (offset >= PRIMECELL_ID)
         return primecell_id(PERIPHERAL_ID, offset);
     switch (offset) {
+    case DATA:
+        return take_received(pl011);
     case FLAGS:
-        return FLAGS_CONNECTED_AND_EMPTY;
+        return read_flags(pl011);
     case INTEGER_BAUD_RATE:
         return pl011->integer_baud_rate;
     case FRACTIONAL_BAUD_RATE:
@@ -94,6 +154,17 @@ static uint32_t read_register(const struct pl011 *pl011, uint64_t offset)
     }
 }
 
+static void write_interrupt_mask(struct pl011 *pl011, uint32_t mask)
+{
+    pl011->interrupt_mask = mask;
+    if ((mask & INTERRUPTS_RECEIVE) == 0)
+        pl011->listens = false;
+    else if ((pl011->control & CONTROL_RECEIVE) != 0)
+        pl011->listens = true;
+    interrupt(pl011);
+    tell_room(pl011);
+}
+
 static void write_register(struct pl011 *pl011, uint64_t offset, uint32_t value)
 {
     switch (offset) {
@@ -111,13 +182,13 @@ static void write_register(struct pl011 *pl011, uint64_t offset, uint32_t value)
         break;
     case CONTROL:
         pl011->control = value & CONTROL_BITS;
+        tell_room(pl011);
         break;
     case FIFO_LEVELS:
         pl011->fifo_levels = value & FIFO_LEVELS_BITS;
         break;
     case INTERRUPT_MASK:
-        pl011->interrupt_mask = value & INTERRUPTS_ALL;
-        interrupt(pl011);
+        write_interrupt_mask(pl011, value & INTERRUPTS_ALL);
         break;
     case INTERRUPT_CLEAR:
         pl011->interrupts_raised &= ~value;
@@ -154,14 +225,20 @@ static void pl011_write(void *device, uint64_t offset, unsigned size, uint64_t v
 bool pl011_init(struct pl011 *pl011, pl011_output_function *output, void *context,
                 struct error *error)
 {
-    int fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    if (fd < 0)
-        return error_set(error, ERROR_HOST_SYSTEM, "eventfd for the serial port: %s",
-                         strerror(errno));
+    int interrupt_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    int room_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (interrupt_fd < 0 || room_fd < 0) {
+        error_set(error, ERROR_HOST_SYSTEM,
+                  "eventfd for the serial port: %s; see ulimit -n", strerror(errno));
+        close(interrupt_fd); /* nothing, if it is the one that failed */
+        close(room_fd);
+        return false;
+    }
     *pl011 = (struct pl011){
         .output = output,
         .context = context,
-        .interrupt_fd = fd,
+        .interrupt_fd = interrupt_fd,
+        .room_fd = room_fd,
         .control = CONTROL_ON,
         .fifo_levels = FIFO_LEVELS_RESET,
     };
@@ -174,8 +251,28 @@ void pl011_finish(struct pl011 *pl011)
     if (pl011->output == NULL)
         return;
     close(pl011->interrupt_fd);
+    close(pl011->room_fd);
     pthread_mutex_destroy(&pl011->lock);
     *pl011 = (struct pl011){0};
+}
+
+size_t pl011_receive(struct pl011 *pl011, const uint8_t *bytes, size_t count)
+{
+    size_t taken = 0;
+    pthread_mutex_lock(&pl011->lock);
+    if (is_listening(pl011)) {
+        for (; taken < count && pl011->received_count < fifo_size(pl011); taken++)
+            pl011->received[pl011->received_count++] = bytes[taken];
+    }
+    if (taken > 0) {
+        pl011->interrupts_raised |= INTERRUPT_TIMEOUT;
+        if (pl011->received_count >= receive_level(pl011))
+            pl011->interrupts_raised |= INTERRUPT_RECEIVE;
+        interrupt(pl011);
+    }
+    pl011->starved = taken < count;
+    pthread_mutex_unlock(&pl011->lock);
+    return taken;
 }
 
 const struct bus_ops pl011_bus_ops = {

@@ -53,15 +53,22 @@ static uint8_t interrupt_identity(const struct serial *serial)
     return fifos | IIR_NONE;
 }
 
-/* After anything that can be the cause of an interrupt. */
+/* After anything that can be the cause of an interrupt. Cannot fail: the counter would have to be
+ * at its maximum, and KVM drains it. */
 static void interrupt(const struct serial *serial)
 {
-    if (interrupt_identity(serial) & IIR_NONE)
+    if ((interrupt_identity(serial) & IIR_NONE) == 0)
+        eventfd_write(serial->interrupt_fd, 1);
+}
+
+/* After anything that can have made room for received bytes. */
+static void tell_room(struct serial *serial)
+{
+    if (!serial->starved || serial->received_count > 0 ||
+        (serial->interrupt_enable & IER_RECEIVED) == 0)
         return;
-    /* Cannot fail: the counter would have to be at its maximum, and KVM drains it. */
-    uint64_t one = 1;
-    ssize_t unused = write(serial->interrupt_fd, &one, sizeof one);
-    (void)unused;
+    serial->starved = false;
+    eventfd_write(serial->room_fd, 1);
 }
 
 static bool receive_byte(struct serial *serial, uint8_t byte)
@@ -79,6 +86,7 @@ static uint8_t take_received(struct serial *serial)
     uint8_t byte = serial->received[0];
     serial->received_count--;
     memmove(serial->received, serial->received + 1, serial->received_count);
+    tell_room(serial);
     return byte;
 }
 
@@ -151,6 +159,7 @@ static void write_interrupt_enable(struct serial *serial, uint8_t value)
     if (rising & IER_TRANSMITTER_EMPTY)
         serial->transmitter_empty_pending = true;
     interrupt(serial);
+    tell_room(serial);
 }
 
 static void write_register(struct serial *serial, uint64_t offset, uint8_t value)
@@ -173,6 +182,7 @@ static void write_register(struct serial *serial, uint64_t offset, uint8_t value
         serial->fifo_control = value;
         if (value & FCR_CLEAR_RECEIVER)
             serial->received_count = 0;
+        tell_room(serial);
         break;
     case LINE_CONTROL:
         serial->line_control = value;
@@ -213,11 +223,19 @@ static void serial_write(void *device, uint64_t offset, unsigned size, uint64_t 
 bool serial_init(struct serial *serial, serial_output_function *output, void *context,
                  struct error *error)
 {
-    int fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    if (fd < 0)
-        return error_set(error, ERROR_HOST_SYSTEM, "eventfd for the serial port: %s",
-                         strerror(errno));
-    *serial = (struct serial){.output = output, .context = context, .interrupt_fd = fd};
+    int interrupt_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    int room_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (interrupt_fd < 0 || room_fd < 0) {
+        error_set(error, ERROR_HOST_SYSTEM,
+                  "eventfd for the serial port: %s; see ulimit -n", strerror(errno));
+        close(interrupt_fd); /* nothing, if it is the one that failed */
+        close(room_fd);
+        return false;
+    }
+    *serial = (struct serial){.output = output,
+                              .context = context,
+                              .interrupt_fd = interrupt_fd,
+                              .room_fd = room_fd};
     pthread_mutex_init(&serial->lock, NULL);
     return true;
 }
@@ -227,6 +245,7 @@ void serial_finish(struct serial *serial)
     if (serial->output == NULL)
         return;
     close(serial->interrupt_fd);
+    close(serial->room_fd);
     pthread_mutex_destroy(&serial->lock);
     *serial = (struct serial){0};
 }
@@ -235,10 +254,12 @@ size_t serial_receive(struct serial *serial, const uint8_t *bytes, size_t count)
 {
     size_t taken = 0;
     pthread_mutex_lock(&serial->lock);
-    while (taken < count && receive_byte(serial, bytes[taken]))
-        taken++;
+    if (serial->interrupt_enable & IER_RECEIVED)
+        while (taken < count && receive_byte(serial, bytes[taken]))
+            taken++;
     if (taken > 0)
         interrupt(serial);
+    serial->starved = taken < count;
     pthread_mutex_unlock(&serial->lock);
     return taken;
 }

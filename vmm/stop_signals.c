@@ -4,23 +4,31 @@
 #include <signal.h>
 #include <string.h>
 
-#define QUIT_SIGNAL SIGUSR1 /* from us to the thread: it is not needed any more */
+#include "vmm/thread.h"
 
 static void make_set(sigset_t *set)
 {
+    struct sigaction hang_up;
     sigemptyset(set);
-    sigaddset(set, QUIT_SIGNAL);
+    sigaddset(set, SIGUSR1); /* also from us to the thread: look at `quit` */
     sigaddset(set, SIGINT);
     sigaddset(set, SIGTERM);
+    if (sigaction(SIGHUP, NULL, &hang_up) != 0 || hang_up.sa_handler != SIG_IGN)
+        sigaddset(set, SIGHUP);
 }
 
-static void *wait_for_signal(void *context)
+static void *wait_for_signals(void *context)
 {
     struct stop_signals *signals = context;
     sigset_t set;
     int number;
     make_set(&set);
-    if (sigwait(&set, &number) == 0 && number != QUIT_SIGNAL) {
+    while (sigwait(&set, &number) == 0 && !atomic_load(&signals->quit)) {
+        if (number == SIGUSR1) {
+            if (signals->user_signal != NULL)
+                signals->user_signal(signals->user_signal_context);
+            continue;
+        }
         struct error error;
         error_set(&error, ERROR_GUEST_LIMIT, "stopped by signal %d (%s)", number,
                   strsignal(number));
@@ -35,19 +43,18 @@ bool stop_signals_start(struct stop_signals *signals, struct vm *vm, struct erro
     make_set(&set);
     pthread_sigmask(SIG_BLOCK, &set, NULL);
     signals->vm = vm;
-    int result = pthread_create(&signals->thread, NULL, wait_for_signal, signals);
-    if (result != 0)
-        return error_set(error, ERROR_HOST_SYSTEM, "thread for signals: %s",
-                         strerror(result));
-    signals->thread_runs = true;
-    return true;
+    atomic_store(&signals->quit, false);
+    signals->thread_runs =
+        thread_start(&signals->thread, "signals", wait_for_signals, signals, error);
+    return signals->thread_runs;
 }
 
 void stop_signals_finish(struct stop_signals *signals)
 {
     if (!signals->thread_runs)
         return;
-    pthread_kill(signals->thread, QUIT_SIGNAL);
+    atomic_store(&signals->quit, true);
+    pthread_kill(signals->thread, SIGUSR1);
     pthread_join(signals->thread, NULL);
     signals->thread_runs = false;
 }

@@ -26,9 +26,11 @@ enum {
 
 #define TXIM 0x020u
 #define RXIM 0x010u
+#define RTIM 0x040u
 #define TXFE 0x080u
 #define TXFF 0x020u
 #define RXFE 0x010u
+#define RXFF 0x040u
 #define BUSY 0x008u
 
 static struct pl011 pl011;
@@ -93,9 +95,9 @@ START_TEST(only_the_byte_of_a_word_is_sent)
 }
 END_TEST
 
-START_TEST(nothing_is_ever_received)
+START_TEST(at_first_nothing_was_received)
 {
-    ck_assert_uint_eq(in(FR) & (RXFE | TXFE), RXFE | TXFE);
+    ck_assert_uint_eq(in(FR) & (RXFE | RXFF | TXFE), RXFE | TXFE);
     ck_assert_uint_eq(in(DR), 0);
     ck_assert_uint_eq(in(RSR), 0);
     out(IMSC, 0x7ff & ~TXIM);
@@ -105,12 +107,110 @@ START_TEST(nothing_is_ever_received)
 }
 END_TEST
 
+static size_t receive(const char *bytes, size_t count)
+{
+    return pl011_receive(&pl011, (const uint8_t *)bytes, count);
+}
+
+/* How often the sender was told that there is room. */
+static unsigned room(void)
+{
+    uint64_t count;
+    return read(pl011.room_fd, &count, sizeof count) == sizeof count ? (unsigned)count
+                                                                     : 0;
+}
+
+static void listen_with_fifo(void)
+{
+    out(LCR_H, 0x70);
+    out(CR, 0x301);
+    out(IMSC, RXIM | RTIM);
+}
+
+/* As Linux does (amba-pl011.c, pl011_startup): unmask, enable the receiver, empty the FIFO, unmask.
+ * What the user typed before is not lost. */
+START_TEST(bytes_wait_until_the_guest_listens)
+{
+    out(LCR_H, 0x70);
+    ck_assert_uint_eq(receive("abc", 3), 0);
+    out(IMSC, RXIM | RTIM);
+    ck_assert_uint_eq(room(), 0);
+    ck_assert_uint_eq(receive("abc", 3), 0);
+    out(CR, 0x301);
+    ck_assert_uint_eq(room(), 0);
+    ck_assert_uint_eq(receive("abc", 3), 0);
+    out(ICR, RXIM | RTIM);
+    ck_assert_uint_eq(in(FR)&RXFE, RXFE);
+    out(IMSC, RXIM | RTIM);
+    ck_assert_uint_eq(room(), 1);
+    ck_assert_uint_eq(receive("abc", 3), 3);
+    ck_assert_uint_eq(interrupts(), 1);
+    ck_assert_uint_eq(in(FR)&RXFE, 0);
+    ck_assert_uint_eq(in(DR), 'a');
+    /* pl011_set_termios() switches the port off and on. */
+    out(CR, 0);
+    ck_assert_uint_eq(receive("d", 1), 0);
+    ck_assert_uint_eq(in(DR), 'b');
+    ck_assert_uint_eq(in(DR), 'c');
+    ck_assert_uint_eq(in(DR), 0);
+    ck_assert_uint_eq(room(), 0);
+    out(CR, 0x301);
+    ck_assert_uint_eq(room(), 1);
+    /* pl011_shutdown() */
+    out(IMSC, 0);
+    ck_assert_uint_eq(receive("d", 1), 0);
+}
+END_TEST
+
+START_TEST(the_fifo_has_32_places_or_one)
+{
+    char bytes[PL011_FIFO_SIZE + 1] = {0};
+    listen_with_fifo();
+    ck_assert_uint_eq(receive(bytes, sizeof bytes), PL011_FIFO_SIZE);
+    ck_assert_uint_eq(in(FR) & (RXFE | RXFF), RXFF);
+    ck_assert_uint_eq(receive(bytes, 1), 0);
+    for (unsigned i = 0; i < PL011_FIFO_SIZE; i++) {
+        ck_assert_uint_eq(room(), 0);
+        in(DR);
+    }
+    ck_assert_uint_eq(room(), 1);
+    out(LCR_H, 0x60);
+    ck_assert_uint_eq(receive(bytes, 2), 1);
+    ck_assert_uint_eq(in(FR) & (RXFE | RXFF), RXFF);
+    ck_assert_uint_eq(in(RIS) & (RXIM | RTIM), RXIM | RTIM);
+}
+END_TEST
+
+/* DDI 0183, UARTIFLS: the level in eighths of the FIFO. */
+START_TEST(the_level_and_the_timeout_interrupt)
+{
+    static const unsigned levels[] = {4, 8, 16, 24, 28};
+    unsigned level = levels[_i];
+    listen_with_fifo();
+    out(IFLS, (unsigned)_i << 3 | 2);
+    for (unsigned i = 1; i < level; i++) {
+        ck_assert_uint_eq(receive("x", 1), 1);
+        ck_assert_uint_eq(in(RIS), RTIM);
+        ck_assert_uint_eq(interrupts(), 1);
+    }
+    receive("x", 1);
+    ck_assert_uint_eq(in(RIS), RTIM | RXIM);
+    in(DR);
+    ck_assert_uint_eq(in(RIS), RTIM);
+    for (unsigned i = 1; i < level; i++) {
+        ck_assert_uint_eq(in(MIS), RTIM);
+        in(DR);
+    }
+    ck_assert_uint_eq(in(RIS), 0);
+}
+END_TEST
+
 static const struct {
     unsigned offset;
     unsigned first; /* as it is when the guest starts */
     unsigned bits;  /* those that can be written */
 } registers[] = {
-    {IBRD, 0, 0xffff},  {FBRD, 0, 0x3f},  {LCR_H, 0, 0xff}, {CR, 0x301, 0xff87},
+    {IBRD, 0, 0xffff},  {FBRD, 0, 0x3f},  {LCR_H, 0, 0xff}, {CR, 0x101, 0xff87},
     {IFLS, 0x12, 0x3f}, {IMSC, 0, 0x7ff}, {FR, 0x097, 0},   {RIS, 0, 0},
     {MIS, 0, 0},        {ICR, 0, 0},      {DMACR, 0, 0},    {RSR, 0, 0},
     {0x080, 0, 0},      {0xfdc, 0, 0},
@@ -195,8 +295,8 @@ START_TEST(narrow_and_wide_accesses)
     pl011_bus_ops.write(&pl011, DR, 8, 'c');
     ck_assert_str_eq(output, "abc");
     ck_assert_uint_eq(pl011_bus_ops.read(&pl011, CR, 1), 0x01);
-    ck_assert_uint_eq(pl011_bus_ops.read(&pl011, CR, 2), 0x301);
-    ck_assert_uint_eq(pl011_bus_ops.read(&pl011, CR, 8), 0x301);
+    ck_assert_uint_eq(pl011_bus_ops.read(&pl011, CR, 2), 0x101);
+    ck_assert_uint_eq(pl011_bus_ops.read(&pl011, CR, 8), 0x101);
     pl011_bus_ops.write(&pl011, DR + 1, 1, 'x'); /* inside of a register: nothing */
     ck_assert_uint_eq(pl011_bus_ops.read(&pl011, CR + 1, 1), 0);
     ck_assert_str_eq(output, "abc");
@@ -229,7 +329,10 @@ Suite *pl011_suite(void)
     tcase_add_checked_fixture(test_case, set_up, tear_down);
     tcase_add_test(test_case, what_the_guest_sends_comes_out);
     tcase_add_test(test_case, only_the_byte_of_a_word_is_sent);
-    tcase_add_test(test_case, nothing_is_ever_received);
+    tcase_add_test(test_case, at_first_nothing_was_received);
+    tcase_add_test(test_case, bytes_wait_until_the_guest_listens);
+    tcase_add_test(test_case, the_fifo_has_32_places_or_one);
+    tcase_add_loop_test(test_case, the_level_and_the_timeout_interrupt, 0, 5);
     tcase_add_loop_test(test_case, registers_keep_what_can_be_written, 0,
                         (int)ARRAY_SIZE(registers));
     tcase_add_test(test_case, the_transmitter_interrupts_after_a_byte);

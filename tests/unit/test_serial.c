@@ -61,8 +61,17 @@ START_TEST(what_the_guest_sends_comes_out)
 }
 END_TEST
 
+/* How often the sender was told that there is room. */
+static unsigned room(void)
+{
+    uint64_t count;
+    return read(serial.room_fd, &count, sizeof count) == sizeof count ? (unsigned)count
+                                                                      : 0;
+}
+
 START_TEST(what_comes_in_is_read_once_and_in_order)
 {
+    out(1, 0x01);
     ck_assert_uint_eq(serial_receive(&serial, (const uint8_t *)"ab", 2), 2);
     ck_assert_uint_eq(in(5) & 1, 1);
     ck_assert_uint_eq(in(0), 'a');
@@ -75,6 +84,7 @@ END_TEST
 START_TEST(a_full_fifo_takes_no_more)
 {
     uint8_t bytes[SERIAL_FIFO_SIZE + 4] = {0};
+    out(1, 0x01);
     ck_assert_uint_eq(serial_receive(&serial, bytes, sizeof bytes), SERIAL_FIFO_SIZE);
     ck_assert_uint_eq(serial_receive(&serial, bytes, 1), 0);
     in(0);
@@ -150,8 +160,11 @@ END_TEST
 
 START_TEST(received_bytes_interrupt_before_the_transmitter)
 {
+    out(1, 0x01);
     serial_receive(&serial, (const uint8_t *)"a", 1);
-    ck_assert_uint_eq(interrupts(), 0); /* not enabled */
+    ck_assert_uint_eq(interrupts(), 1);
+    out(1, 0x00);
+    ck_assert_uint_eq(in(2) & 0x0f, 0x01); /* not enabled */
     out(1, 0x03);
     ck_assert_uint_ge(interrupts(), 1);
     ck_assert_uint_eq(in(2) & 0x0f, 0x04);
@@ -161,6 +174,50 @@ START_TEST(received_bytes_interrupt_before_the_transmitter)
     ck_assert_uint_eq(in(2) & 0x0f, 0x01);
     serial_receive(&serial, (const uint8_t *)"b", 1);
     ck_assert_uint_eq(interrupts(), 1);
+}
+END_TEST
+
+/* As Linux starts a port (8250_port.c, serial8250_do_startup): clear the FIFOs, read the data
+ * register, then enable the interrupt. What the user typed before is not lost. */
+START_TEST(bytes_wait_until_the_guest_listens)
+{
+    ck_assert_uint_eq(serial_receive(&serial, (const uint8_t *)"abc", 3), 0);
+    out(2, 0x07);
+    ck_assert_uint_eq(in(0), 0);
+    ck_assert_uint_eq(room(), 0);
+    out(1, 0x05);
+    ck_assert_uint_eq(room(), 1);
+    ck_assert_uint_eq(serial_receive(&serial, (const uint8_t *)"abc", 3), 3);
+    ck_assert_uint_eq(interrupts(), 1);
+    ck_assert_uint_eq(in(0), 'a');
+    /* As its console does around a line. The bytes in the FIFO stay. */
+    out(1, 0x00);
+    ck_assert_uint_eq(serial_receive(&serial, (const uint8_t *)"d", 1), 0);
+    ck_assert_uint_eq(in(0), 'b');
+    ck_assert_uint_eq(in(0), 'c');
+    ck_assert_uint_eq(room(), 0);
+    out(1, 0x05);
+    ck_assert_uint_eq(room(), 1);
+}
+END_TEST
+
+START_TEST(an_empty_fifo_asks_for_what_it_refused)
+{
+    uint8_t bytes[SERIAL_FIFO_SIZE + 1] = {0};
+    out(1, 0x01);
+    serial_receive(&serial, bytes, sizeof bytes);
+    for (unsigned i = 0; i < SERIAL_FIFO_SIZE; i++) {
+        ck_assert_uint_eq(room(), 0);
+        in(0);
+    }
+    ck_assert_uint_eq(room(), 1);
+    /* Nothing was refused: nobody is told. */
+    serial_receive(&serial, bytes, 1);
+    in(0);
+    ck_assert_uint_eq(room(), 0);
+    serial_receive(&serial, bytes, sizeof bytes);
+    out(2, 0x03); /* clears the receiver */
+    ck_assert_uint_eq(room(), 1);
 }
 END_TEST
 
@@ -197,6 +254,8 @@ Suite *serial_suite(void)
     tcase_add_test(test_case, loopback_keeps_bytes_inside);
     tcase_add_test(test_case, the_transmitter_interrupts_when_it_is_empty);
     tcase_add_test(test_case, received_bytes_interrupt_before_the_transmitter);
+    tcase_add_test(test_case, bytes_wait_until_the_guest_listens);
+    tcase_add_test(test_case, an_empty_fifo_asks_for_what_it_refused);
     tcase_add_test(test_case, a_wide_access_is_several_registers);
     tcase_add_test(test_case, finish_takes_a_zeroed_object);
     suite_add_tcase(suite, test_case);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include <check.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <unistd.h>
 
 #include "tests/unit/suites.h"
@@ -51,12 +52,76 @@ START_TEST(without_a_signal_it_just_ends)
 }
 END_TEST
 
+static void count_signal(void *context)
+{
+    atomic_fetch_add((atomic_uint *)context, 1);
+}
+
+/* A screenshot is taken, and the VM goes on; a signal after it still ends it. */
+START_TEST(the_user_s_signal_calls_and_does_not_end)
+{
+    static struct vm vm;
+    atomic_uint calls = 0;
+    struct stop_signals signals = {.user_signal = count_signal,
+                                   .user_signal_context = &calls};
+    struct error error;
+    make_vm(&vm);
+    ck_assert(stop_signals_start(&signals, &vm, &error));
+    for (unsigned i = 1; i <= 2; i++) {
+        kill(getpid(), SIGUSR1);
+        while (atomic_load(&calls) < i)
+            usleep(1000);
+    }
+    ck_assert_int_eq(vm.outcome.end, VM_END_NONE);
+    kill(getpid(), SIGTERM);
+    wait_for_end(&vm);
+    stop_signals_finish(&signals);
+    ck_assert_uint_eq(atomic_load(&calls), 2);
+}
+END_TEST
+
+START_TEST(the_user_s_signal_without_a_function_is_harmless)
+{
+    static struct vm vm;
+    struct stop_signals signals = {0};
+    struct error error;
+    make_vm(&vm);
+    ck_assert(stop_signals_start(&signals, &vm, &error));
+    kill(getpid(), SIGUSR1);
+    kill(getpid(), SIGINT);
+    wait_for_end(&vm);
+    ck_assert_uint_eq(vm.outcome.verdict, SIGINT);
+    stop_signals_finish(&signals);
+}
+END_TEST
+
+/* nohup: the signal was ignored before us, and it is left alone. */
+START_TEST(an_ignored_hang_up_stays_ignored)
+{
+    static struct vm vm;
+    struct stop_signals signals = {0};
+    struct error error;
+    make_vm(&vm);
+    signal(SIGHUP, SIG_IGN);
+    ck_assert(stop_signals_start(&signals, &vm, &error));
+    kill(getpid(), SIGHUP);
+    kill(getpid(), SIGTERM);
+    wait_for_end(&vm);
+    ck_assert_uint_eq(vm.outcome.verdict, SIGTERM);
+    stop_signals_finish(&signals);
+}
+END_TEST
+
 Suite *stop_signals_suite(void)
 {
     Suite *suite = suite_create("stop signals");
     TCase *test_case = tcase_create("stop signals");
     tcase_add_loop_test(test_case, a_signal_ends_the_vm, SIGINT, SIGINT + 1);
     tcase_add_loop_test(test_case, a_signal_ends_the_vm, SIGTERM, SIGTERM + 1);
+    tcase_add_loop_test(test_case, a_signal_ends_the_vm, SIGHUP, SIGHUP + 1);
+    tcase_add_test(test_case, the_user_s_signal_calls_and_does_not_end);
+    tcase_add_test(test_case, the_user_s_signal_without_a_function_is_harmless);
+    tcase_add_test(test_case, an_ignored_hang_up_stays_ignored);
     tcase_add_test(test_case, without_a_signal_it_just_ends);
     suite_add_tcase(suite, test_case);
     return suite;
