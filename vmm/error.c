@@ -17,6 +17,7 @@ static const struct {
     [ERROR_GUEST_RING] = {"guest-ring", ERROR_GROUP_GUEST},
     [ERROR_GUEST_COMMAND] = {"guest-command", ERROR_GROUP_GUEST},
     [ERROR_GUEST_CONTEXT] = {"guest-context", ERROR_GROUP_GUEST},
+    [ERROR_GUEST_SCANOUT] = {"guest-scanout", ERROR_GROUP_GUEST},
     [ERROR_GUEST_RESOURCE] = {"guest-resource", ERROR_GROUP_GUEST},
     [ERROR_GUEST_PARAMETER] = {"guest-parameter", ERROR_GROUP_GUEST},
     [ERROR_GUEST_STATE] = {"guest-state", ERROR_GROUP_GUEST},

@@ -27,6 +27,7 @@ enum error_code {
                            */
     ERROR_GUEST_CONTEXT,  /* a context id that does not exist, or exists already */
     ERROR_GUEST_RESOURCE, /* a resource id that does not exist, or exists already */
+    ERROR_GUEST_SCANOUT,  /* a scanout that does not exist */
     ERROR_GUEST_PARAMETER, /* a parameter outside of what the specification allows */
     ERROR_GUEST_STATE,     /* right object, wrong moment: mapped twice, unmapped twice */
     ERROR_GUEST_LIMIT,     /* more than we give one guest */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Blob resources: the straight line from the guest's call to the memslot and map_info.
+ * Blob resources, and the end of any resource: the straight line from the guest's call to the memslot and map_info.
  *
  *   blob_map()  resource_find()      is there one, and in the right state?
  *               backing_open()       get the memory, check that it is what it is said to be
@@ -15,16 +15,21 @@
  */
 #include <unistd.h>
 
-#include "devices/gpu/gpu.h"
+#include "devices/gpu/guest_blob.h"
 #include "devices/gpu/watch.h"
 
-bool blob_create(struct gpu *gpu, const struct renderer_blob *blob, struct error *error)
+/* virtio 1.3, 5.7.6.8. The window bounds what is mapped into it; guest memory is bounded by its
+ * entries. The size is a multiple of the page size, which is also blob_alignment. */
+static bool check_blob(const struct gpu *gpu, const struct renderer_blob *blob,
+                       struct error *error)
 {
     const uint64_t page_size = (uint64_t)sysconf(_SC_PAGESIZE);
-    if (blob->memory != VIRTIO_GPU_BLOB_MEM_HOST3D)
+    if (blob->memory < VIRTIO_GPU_BLOB_MEM_GUEST ||
+        blob->memory > VIRTIO_GPU_BLOB_MEM_HOST3D_GUEST)
         return error_set(error, ERROR_GUEST_PARAMETER,
-                         "blob %u: memory type %u is not offered, only HOST3D (%u) is",
-                         blob->resource_id, blob->memory, VIRTIO_GPU_BLOB_MEM_HOST3D);
+                         "blob %u: memory type %u is not defined: 1 (GUEST), 2 (HOST3D) "
+                         "and 3 (HOST3D_GUEST) are",
+                         blob->resource_id, blob->memory);
     if (blob->flags & ~(uint32_t)(VIRTIO_GPU_BLOB_FLAG_USE_MAPPABLE |
                                   VIRTIO_GPU_BLOB_FLAG_USE_SHAREABLE |
                                   VIRTIO_GPU_BLOB_FLAG_USE_CROSS_DEVICE))
@@ -32,27 +37,84 @@ bool blob_create(struct gpu *gpu, const struct renderer_blob *blob, struct error
                          "blob %u: flags %#x are not defined", blob->resource_id,
                          blob->flags);
     if (blob->size == 0 || !is_aligned(blob->size, page_size) ||
-        blob->size > gpu->config.window.size)
+        (blob->memory != VIRTIO_GPU_BLOB_MEM_GUEST &&
+         blob->size > gpu->config.window.size))
         return error_set(
             error, ERROR_GUEST_PARAMETER,
             "blob %u: a size of %llu bytes is not a multiple of the page size "
             "within 1 page and the window (%llu bytes)",
             blob->resource_id, (unsigned long long)blob->size,
             (unsigned long long)gpu->config.window.size);
-    if (!gpu_context_check(gpu, blob->context_id, error))
-        return false;
+    /* Context 0 is none, which only guest memory does without. */
+    if (blob->context_id == 0 && blob->memory == VIRTIO_GPU_BLOB_MEM_GUEST)
+        return true;
+    return gpu_context_check(gpu, blob->context_id, error);
+}
 
+/* The part of a blob that has guest memory. It may come later (RESOURCE_ATTACH_BACKING). */
+static bool attach_entries(struct gpu *gpu, struct resource *resource,
+                           const struct blob_entries *entries, struct error *error)
+{
+    if (entries->count == 0)
+        return true;
+    if (!resource_attach_pages(&gpu->resources, resource, gpu->virtio.memory,
+                               entries->entries, entries->count, entries->available,
+                               error))
+        return false;
+    return resource->pages.size >= resource->size ||
+           error_set(error, ERROR_GUEST_PARAMETER,
+                     "blob %u of %llu bytes: its guest memory has %llu", resource->id,
+                     (unsigned long long)resource->size,
+                     (unsigned long long)resource->pages.size);
+}
+
+static bool create_in_renderer(struct gpu *gpu, struct resource *resource,
+                               const struct renderer_blob *asked, struct error *error)
+{
+    if (resource->blob_memory == VIRTIO_GPU_BLOB_MEM_GUEST) {
+        /* Whoever is going to share it needs a dma-buf. */
+        if (resource->flags & (VIRTIO_GPU_BLOB_FLAG_USE_SHAREABLE |
+                               VIRTIO_GPU_BLOB_FLAG_USE_CROSS_DEVICE) &&
+            resource->pages.count > 0)
+            guest_blob_dmabuf(gpu, resource);
+        return resource->pages.count == 0 || guest_blob_import(gpu, resource, error);
+    }
+    struct renderer_blob blob = *asked;
+    blob.pages = (struct renderer_pages){resource->pages.vectors, resource->pages.count};
+    return gpu->renderer.ops->blob_create(gpu->renderer.context, &blob, error);
+}
+
+bool blob_create_over(struct gpu *gpu, const struct renderer_blob *blob,
+                      const struct blob_entries *entries, struct error *error)
+{
+    if (!check_blob(gpu, blob, error))
+        return false;
+    if (blob->memory == VIRTIO_GPU_BLOB_MEM_HOST3D && entries->count > 0)
+        return error_set(
+            error, ERROR_GUEST_PARAMETER,
+            "blob %u: a HOST3D blob has no guest memory, %u entries came with it",
+            blob->resource_id, entries->count);
     struct resource *resource = resource_add(&gpu->resources, blob->resource_id, error);
     if (!resource)
         return false;
-    if (!gpu->renderer.ops->blob_create(gpu->renderer.context, blob, error)) {
-        resource_remove(&gpu->resources, resource);
-        return false;
-    }
+    resource->kind = RESOURCE_BLOB;
+    resource->blob_memory = blob->memory;
+    resource->guest_dmabuf = -1;
     resource->context_id = blob->context_id;
     resource->flags = blob->flags;
     resource->size = blob->size;
-    return true;
+    if (attach_entries(gpu, resource, entries, error) &&
+        create_in_renderer(gpu, resource, blob, error))
+        return true;
+    guest_blob_forget_dmabuf(resource);
+    resource_remove(&gpu->resources, resource);
+    return false;
+}
+
+bool blob_create(struct gpu *gpu, const struct renderer_blob *blob, struct error *error)
+{
+    const struct blob_entries none = {0};
+    return blob_create_over(gpu, blob, &none, error);
 }
 
 /* Where KVM needs the mapping to be. */
@@ -97,11 +159,28 @@ static bool put_in_place(struct gpu *gpu, struct resource *resource, uint64_t of
     return false;
 }
 
+/* virtio 1.3, 5.7.6.9: MAP_BLOB is for host-only blobs. */
+static bool check_mappable(const struct resource *resource, struct error *error)
+{
+    if (resource->kind != RESOURCE_BLOB)
+        return error_set(error, ERROR_GUEST_STATE, "it is no blob");
+    if (resource->blob_memory != VIRTIO_GPU_BLOB_MEM_HOST3D)
+        return error_set(
+            error, ERROR_GUEST_STATE,
+            "its memory is the guest's already: only HOST3D blobs are mapped "
+            "into the window");
+    return resource->flags & VIRTIO_GPU_BLOB_FLAG_USE_MAPPABLE ||
+           error_set(error, ERROR_GUEST_STATE,
+                     "it was created without VIRTIO_GPU_BLOB_FLAG_USE_MAPPABLE");
+}
+
 bool blob_map(struct gpu *gpu, uint32_t resource_id, uint64_t offset,
               enum memattr_map_info *map_info, struct error *error)
 {
     struct resource *resource = resource_find(&gpu->resources, resource_id, error);
     if (!resource)
+        return false;
+    if (!check_mappable(resource, error))
         return false;
     if (resource->mapping.mapped)
         return error_set(
@@ -111,9 +190,6 @@ bool blob_map(struct gpu *gpu, uint32_t resource_id, uint64_t offset,
     if (resource->lost)
         return error_set(error, ERROR_GUEST_STATE,
                          "it was taken away from the guest: unmap it first");
-    if (!(resource->flags & VIRTIO_GPU_BLOB_FLAG_USE_MAPPABLE))
-        return error_set(error, ERROR_GUEST_STATE,
-                         "it was created without VIRTIO_GPU_BLOB_FLAG_USE_MAPPABLE");
 
     if (!backing_open(&resource->backing, &gpu->renderer, resource_id, resource->size,
                       error))
@@ -209,6 +285,8 @@ void blob_release(struct gpu *gpu, struct resource *resource)
                       error.text);
         resource->mapping = (struct hostmem_mapping){0};
     }
-    gpu->renderer.ops->blob_destroy(gpu->renderer.context, resource->id);
+    if (gpu_renderer_knows(gpu, resource))
+        gpu->renderer.ops->resource_destroy(gpu->renderer.context, resource->id);
+    guest_blob_forget_dmabuf(resource);
     resource_remove(&gpu->resources, resource);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The control queue: finds a command's row in the tables of command_*.c, checks the length of
- * request and response, runs the handler, and answers; an error becomes the response that the
+ * Both queues: finds a command's row in the tables of command_*.c, checks the length of request
+ * and response, runs the handler, and answers; an error becomes the response that the
  * specification names for it, and a trace line.
  */
 #include <string.h>
@@ -14,6 +14,8 @@ static uint32_t response_type(enum error_code code)
     switch (code) {
     case ERROR_GUEST_RESOURCE:
         return VIRTIO_GPU_RESP_ERR_INVALID_RESOURCE_ID;
+    case ERROR_GUEST_SCANOUT:
+        return VIRTIO_GPU_RESP_ERR_INVALID_SCANOUT_ID;
     case ERROR_GUEST_CONTEXT:
         return VIRTIO_GPU_RESP_ERR_INVALID_CONTEXT_ID;
     case ERROR_GUEST_PARAMETER:
@@ -41,11 +43,16 @@ static uint32_t response_type(enum error_code code)
 }
 
 /* Commands that are in no table are answered ERR_UNSPEC: docs/virtio-gpu.md lists them. */
-static const struct command *find_command(uint32_t type)
+static const struct command *find_command(uint32_t type, bool cursor_queue)
 {
-    const struct command_table *const tables[] = {&gpu_commands_2d, &gpu_commands_context,
-                                                  &gpu_commands_3d, &gpu_commands_blob};
-    for (size_t i = 0; i < ARRAY_SIZE(tables); i++)
+    static const struct command_table *const control[] = {
+        &gpu_commands_display, &gpu_commands_2d,   &gpu_commands_context,
+        &gpu_commands_3d,      &gpu_commands_blob,
+    };
+    static const struct command_table *const cursor[] = {&gpu_commands_cursor};
+    const struct command_table *const *tables = cursor_queue ? cursor : control;
+    size_t count = cursor_queue ? ARRAY_SIZE(cursor) : ARRAY_SIZE(control);
+    for (size_t i = 0; i < count; i++)
         for (unsigned j = 0; j < tables[i]->count; j++)
             if (tables[i]->commands[j].type == type)
                 return &tables[i]->commands[j];
@@ -63,22 +70,37 @@ static bool check_ring(const struct gpu *gpu, const struct command *command,
     return command->makes_context || gpu_context_check(gpu, header->ctx_id, error);
 }
 
+static const struct command *choose(const struct gpu *gpu, const struct call *call,
+                                    bool cursor_queue, struct error *error)
+{
+    const struct virtio_gpu_ctrl_hdr *header = call->request;
+    const struct command *command = NULL;
+    if (call->size < sizeof *header)
+        error_set(error, ERROR_GUEST_COMMAND,
+                  "a command of %u bytes is shorter than its header", call->size);
+    else if (!(command = find_command(header->type, cursor_queue)))
+        error_set(error, ERROR_GUEST_COMMAND,
+                  "command %#x is unknown, or not offered on this queue", header->type);
+    else if (command->features & ~gpu->virtio.driver_features)
+        error_set(error, ERROR_GUEST_COMMAND,
+                  "%s needs the features %#llx, the driver did not take them",
+                  command->name, (unsigned long long)command->features);
+    else if (call->size < command->request_size)
+        error_set(error, ERROR_GUEST_COMMAND, "%s: %u bytes, at least %u are needed",
+                  command->name, call->size, command->request_size);
+    else
+        return command;
+    return NULL;
+}
+
 static bool run(struct gpu *gpu, struct call *call, uint64_t room, const char **name,
                 struct error *error)
 {
     const struct virtio_gpu_ctrl_hdr *header = call->request;
-    if (call->size < sizeof *header)
-        return error_set(error, ERROR_GUEST_COMMAND,
-                         "a command of %u bytes is shorter than its header", call->size);
-    const struct command *command = find_command(header->type);
+    const struct command *command = choose(gpu, call, false, error);
     if (!command)
-        return error_set(error, ERROR_GUEST_COMMAND,
-                         "command %#x is unknown, or not offered by this device",
-                         header->type);
+        return false;
     *name = command->name;
-    if (call->size < command->request_size)
-        return error_set(error, ERROR_GUEST_COMMAND, "%u bytes, at least %u are needed",
-                         call->size, command->request_size);
     /* Before the command runs: afterwards its effect could not be told. */
     if (room < command->response_size)
         return error_set(error, ERROR_GUEST_COMMAND,
@@ -91,13 +113,44 @@ static bool run(struct gpu *gpu, struct call *call, uint64_t room, const char **
     return command->handle(gpu, call, error);
 }
 
+static void begin(struct gpu_response *response)
+{
+    response->header = (struct virtio_gpu_ctrl_hdr){.type = VIRTIO_GPU_RESP_OK_NODATA};
+    response->size = sizeof response->header;
+}
+
+/* Says how it went, and makes an error the response. */
+static void end(struct gpu *gpu, const char *name, const struct error *error,
+                struct gpu_response *response)
+{
+    if (!error) {
+        trace_detail(gpu->trace, "gpu", "%s: ok", name);
+        return;
+    }
+    trace_warning(gpu->trace, "gpu", "%s: %s", name, error->text);
+    response->header.type = response_type(error->code);
+    response->size = sizeof response->header;
+}
+
+/* 5.7.6.7: the response to a fenced command repeats fence, context and ring. */
+static void repeat_fence(const struct virtio_gpu_ctrl_hdr *header,
+                         struct gpu_response *response)
+{
+    if (!(header->flags & VIRTIO_GPU_FLAG_FENCE))
+        return;
+    response->header.flags =
+        header->flags & (VIRTIO_GPU_FLAG_FENCE | VIRTIO_GPU_FLAG_INFO_RING_IDX);
+    response->header.fence_id = header->fence_id;
+    response->header.ctx_id = header->ctx_id;
+    response->header.ring_idx = header->ring_idx;
+}
+
 bool gpu_command(struct gpu *gpu, void *request, uint32_t size, uint64_t room,
                  struct gpu_response *response, struct renderer_timeline *timeline)
 {
     struct virtio_gpu_ctrl_hdr header = {0};
     memcpy(&header, request, size < sizeof header ? size : sizeof header);
-    response->header = (struct virtio_gpu_ctrl_hdr){.type = VIRTIO_GPU_RESP_OK_NODATA};
-    response->size = sizeof response->header;
+    begin(response);
 
     struct error error;
     const char *name = "control queue";
@@ -106,22 +159,8 @@ bool gpu_command(struct gpu *gpu, void *request, uint32_t size, uint64_t room,
     if (good && response->size > room)
         good = error_set(&error, ERROR_GUEST_COMMAND, "room for %llu of %u bytes",
                          (unsigned long long)room, response->size);
-    if (good) {
-        trace_detail(gpu->trace, "gpu", "%s: ok", name);
-    } else {
-        trace_warning(gpu->trace, "gpu", "%s: %s", name, error.text);
-        response->header.type = response_type(error.code);
-        response->size = sizeof response->header;
-    }
-
-    /* 5.7.6.7: the response to a fenced command repeats fence, context and ring. */
-    if (header.flags & VIRTIO_GPU_FLAG_FENCE) {
-        response->header.flags =
-            header.flags & (VIRTIO_GPU_FLAG_FENCE | VIRTIO_GPU_FLAG_INFO_RING_IDX);
-        response->header.fence_id = header.fence_id;
-        response->header.ctx_id = header.ctx_id;
-        response->header.ring_idx = header.ring_idx;
-    }
+    end(gpu, name, good ? NULL : &error, response);
+    repeat_fence(&header, response);
     bool on_ring = header.flags & VIRTIO_GPU_FLAG_INFO_RING_IDX &&
                    header.type != VIRTIO_GPU_CMD_CTX_DESTROY;
     *timeline = (struct renderer_timeline){
@@ -129,4 +168,32 @@ bool gpu_command(struct gpu *gpu, void *request, uint32_t size, uint64_t room,
         .ring = on_ring ? header.ring_idx : 0,
     };
     return good && (header.flags & VIRTIO_GPU_FLAG_FENCE);
+}
+
+void gpu_cursor_command(struct gpu *gpu, void *request, uint32_t size,
+                        struct gpu_response *response)
+{
+    struct virtio_gpu_ctrl_hdr header = {0};
+    memcpy(&header, request, size < sizeof header ? size : sizeof header);
+    begin(response);
+
+    struct error error;
+    struct call call = {.request = request, .size = size, .response = response};
+    const struct command *command = choose(gpu, &call, true, &error);
+    bool good = command && command->handle(gpu, &call, &error);
+    end(gpu, command ? command->name : "cursor queue", good ? NULL : &error, response);
+    repeat_fence(&header, response);
+}
+
+void gpu_command_too_long(struct gpu *gpu, const struct virtio_gpu_ctrl_hdr *header,
+                          uint64_t size, struct gpu_response *response)
+{
+    struct error error;
+    begin(response);
+    error_set(&error, ERROR_GUEST_LIMIT,
+              "command %#x of %llu bytes: %llu are the limit of this device",
+              header->type, (unsigned long long)size,
+              (unsigned long long)GPU_REQUEST_MAX);
+    end(gpu, "control queue", &error, response);
+    repeat_fence(header, response);
 }

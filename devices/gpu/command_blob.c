@@ -3,15 +3,11 @@
  * Blob resources, and the end of any resource.
  */
 #include "devices/gpu/command.h"
+#include "devices/gpu/guest_blob.h"
 
 static bool resource_create_blob(struct gpu *gpu, struct call *call, struct error *error)
 {
     const struct virtio_gpu_resource_create_blob *create = call->request;
-    if (create->nr_entries != 0)
-        return error_set(
-            error, ERROR_GUEST_PARAMETER,
-            "blob %u: a HOST3D blob has no guest memory, %u entries came with it",
-            create->resource_id, create->nr_entries);
     const struct renderer_blob blob = {
         .resource_id = create->resource_id,
         .context_id = create->hdr.ctx_id,
@@ -20,7 +16,12 @@ static bool resource_create_blob(struct gpu *gpu, struct call *call, struct erro
         .blob_id = create->blob_id,
         .size = create->size,
     };
-    return blob_create(gpu, &blob, error);
+    const struct blob_entries entries = {
+        .entries = (const struct virtio_gpu_mem_entry *)(create + 1),
+        .count = create->nr_entries,
+        .available = call->size - sizeof *create,
+    };
+    return blob_create_over(gpu, &blob, &entries, error);
 }
 
 static bool resource_map_blob(struct gpu *gpu, struct call *call, struct error *error)

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "devices/gpu/command.h"
+#include "devices/gpu/guest_blob.h"
 #include "devices/gpu/lost.h"
 
 /* --- capsets --- */
@@ -86,30 +87,36 @@ static bool context_destroy(struct gpu *gpu, struct call *call, struct error *er
     return gpu_context_destroy(gpu, header->ctx_id, error);
 }
 
-static bool check_context_and_resource(struct gpu *gpu,
-                                       const struct virtio_gpu_ctx_resource *pair,
-                                       struct error *error)
+/* NULL, and an error: there is no such pair. */
+static struct resource *find_pair(struct gpu *gpu,
+                                  const struct virtio_gpu_ctx_resource *pair,
+                                  struct error *error)
 {
-    return gpu_context_check(gpu, pair->hdr.ctx_id, error) &&
-           resource_find(&gpu->resources, pair->resource_id, error) != NULL;
+    return gpu_context_check(gpu, pair->hdr.ctx_id, error)
+               ? resource_find(&gpu->resources, pair->resource_id, error)
+               : NULL;
 }
 
+/* Linux attaches every resource that a context could use, those of 2D too: what the renderer
+ * does not know is none of its business. */
 static bool context_attach(struct gpu *gpu, struct call *call, struct error *error)
 {
     const struct virtio_gpu_ctx_resource *pair = call->request;
-    if (!check_context_and_resource(gpu, pair, error))
-        return false;
-    gpu->renderer.ops->attach(gpu->renderer.context, pair->hdr.ctx_id, pair->resource_id);
-    return true;
+    const struct resource *resource = find_pair(gpu, pair, error);
+    if (resource && gpu_renderer_knows(gpu, resource))
+        gpu->renderer.ops->attach(gpu->renderer.context, pair->hdr.ctx_id,
+                                  pair->resource_id);
+    return resource != NULL;
 }
 
 static bool context_detach(struct gpu *gpu, struct call *call, struct error *error)
 {
     const struct virtio_gpu_ctx_resource *pair = call->request;
-    if (!check_context_and_resource(gpu, pair, error))
-        return false;
-    gpu->renderer.ops->detach(gpu->renderer.context, pair->hdr.ctx_id, pair->resource_id);
-    return true;
+    const struct resource *resource = find_pair(gpu, pair, error);
+    if (resource && gpu_renderer_knows(gpu, resource))
+        gpu->renderer.ops->detach(gpu->renderer.context, pair->hdr.ctx_id,
+                                  pair->resource_id);
+    return resource != NULL;
 }
 
 static bool submit_3d(struct gpu *gpu, struct call *call, struct error *error)

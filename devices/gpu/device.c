@@ -18,6 +18,7 @@
 #include "devices/gpu/renderer_exporter.h"
 #include "devices/gpu/renderer_virgl.h"
 #include "devices/gpu/watch.h"
+#include "devices/gpu/window.h"
 
 /* Chains served before other events of the thread get their turn. */
 #define COMMANDS_AT_ONCE 32u
@@ -33,65 +34,94 @@ static void give_back(struct gpu *gpu, unsigned index, uint16_t head, uint32_t w
         virtio_device_needs_reset(&gpu->virtio, &error);
 }
 
-static void serve_control(struct gpu *gpu)
+/* Takes the command of gpu->chain: all of it, or, when it is longer than we take, its header.
+ * False: the ring is broken. */
+static bool take_request(struct gpu *gpu, unsigned index, uint32_t *size)
 {
-    struct virtqueue *queue = &gpu->virtio.queues[GPU_QUEUE_CONTROL];
-    struct virtqueue_chain *chain = &gpu->chain;
-    struct gpu_response response;
-    struct renderer_timeline timeline;
+    struct virtqueue *queue = &gpu->virtio.queues[index];
     struct error error;
-
-    if (chain->readable_size > GPU_REQUEST_MAX) {
-        trace_warning(gpu->trace, "gpu",
-                      "a command of %llu bytes, %llu are the limit: cut",
-                      (unsigned long long)chain->readable_size,
-                      (unsigned long long)GPU_REQUEST_MAX);
-        chain->readable_size = GPU_REQUEST_MAX;
-    }
-    uint32_t size = (uint32_t)chain->readable_size;
-    if (!virtqueue_chain_read(queue, chain, 0, gpu->request, size, &error)) {
-        virtio_device_needs_reset(&gpu->virtio, &error);
-        return;
-    }
-
-    pthread_mutex_lock(&gpu->lock);
-    bool fenced =
-        gpu_command(gpu, gpu->request, size, chain->writable_size, &response, &timeline);
-    pthread_mutex_unlock(&gpu->lock);
-
-    uint32_t written = response.size <= chain->writable_size
-                           ? response.size
-                           : (uint32_t)chain->writable_size;
-    if (!virtqueue_chain_write(queue, chain, 0, response.bytes, written, &error)) {
-        virtio_device_needs_reset(&gpu->virtio, &error);
-        return;
-    }
-    uint32_t fence;
-    if (fenced &&
-        fence_queue_add(&gpu->fences, timeline, chain->head, written, &fence, &error)) {
-        if (!gpu->renderer.ops->fence(gpu->renderer.context, timeline, fence, &error)) {
-            trace_warning(gpu->trace, "gpu", "fence answered at once: %s", error.text);
-            fence_queue_complete(&gpu->fences, fence);
-        }
-        return;
-    }
-    if (fenced)
-        trace_warning(gpu->trace, "gpu", "fence answered at once: %s", error.text);
-    give_back(gpu, GPU_QUEUE_CONTROL, chain->head, written);
+    *size = gpu->chain.readable_size > GPU_REQUEST_MAX
+                ? (uint32_t)sizeof(struct virtio_gpu_ctrl_hdr)
+                : (uint32_t)gpu->chain.readable_size;
+    if (virtqueue_chain_read(queue, &gpu->chain, 0, gpu->request, *size, &error))
+        return true;
+    virtio_device_needs_reset(&gpu->virtio, &error);
+    return false;
 }
 
-/* There is no scanout, so there is no cursor: its commands fail. Linux' driver leaves no room
- * for a response to them; then they are just returned. */
+/* Writes the response, as far as there is room. */
+static bool put_response(struct gpu *gpu, unsigned index,
+                         const struct gpu_response *response, uint32_t *written)
+{
+    struct virtqueue *queue = &gpu->virtio.queues[index];
+    struct error error;
+    *written = response->size <= gpu->chain.writable_size
+                   ? response->size
+                   : (uint32_t)gpu->chain.writable_size;
+    if (virtqueue_chain_write(queue, &gpu->chain, 0, response->bytes, *written, &error))
+        return true;
+    virtio_device_needs_reset(&gpu->virtio, &error);
+    return false;
+}
+
+/* True if the response waits for a fence. */
+static bool wait_for_fence(struct gpu *gpu, struct renderer_timeline timeline,
+                           uint32_t written)
+{
+    uint32_t fence;
+    struct error error;
+    if (!fence_queue_add(&gpu->fences, timeline, gpu->chain.head, written, &fence,
+                         &error)) {
+        trace_warning(gpu->trace, "gpu", "fence answered at once: %s", error.text);
+        return false;
+    }
+    if (!gpu->renderer.ops->fence(gpu->renderer.context, timeline, fence, &error)) {
+        trace_warning(gpu->trace, "gpu", "fence answered at once: %s", error.text);
+        fence_queue_complete(&gpu->fences, fence);
+    }
+    return true;
+}
+
+static void serve_control(struct gpu *gpu)
+{
+    struct gpu_response response;
+    struct renderer_timeline timeline;
+    bool fenced = false;
+    uint32_t size;
+    uint32_t written;
+
+    if (!take_request(gpu, GPU_QUEUE_CONTROL, &size))
+        return;
+    if (gpu->chain.readable_size > GPU_REQUEST_MAX) {
+        gpu_command_too_long(gpu, (const struct virtio_gpu_ctrl_hdr *)gpu->request,
+                             gpu->chain.readable_size, &response);
+    } else {
+        pthread_mutex_lock(&gpu->lock);
+        fenced = gpu_command(gpu, gpu->request, size, gpu->chain.writable_size, &response,
+                             &timeline);
+        pthread_mutex_unlock(&gpu->lock);
+    }
+    if (put_response(gpu, GPU_QUEUE_CONTROL, &response, &written) &&
+        !(fenced && wait_for_fence(gpu, timeline, written)))
+        give_back(gpu, GPU_QUEUE_CONTROL, gpu->chain.head, written);
+}
+
+/* A response that does not fit whole is not written. */
 static void serve_cursor(struct gpu *gpu)
 {
-    const struct virtio_gpu_ctrl_hdr response = {.type = VIRTIO_GPU_RESP_ERR_UNSPEC};
-    struct error error;
-    uint32_t written = gpu->chain.writable_size < sizeof response ? 0 : sizeof response;
-    if (virtqueue_chain_write(&gpu->virtio.queues[GPU_QUEUE_CURSOR], &gpu->chain, 0,
-                              &response, written, &error))
+    struct gpu_response response;
+    uint32_t size;
+    uint32_t written;
+
+    if (!take_request(gpu, GPU_QUEUE_CURSOR, &size))
+        return;
+    pthread_mutex_lock(&gpu->lock);
+    gpu_cursor_command(gpu, gpu->request, size, &response);
+    pthread_mutex_unlock(&gpu->lock);
+    if (response.size > gpu->chain.writable_size)
+        response.size = 0;
+    if (put_response(gpu, GPU_QUEUE_CURSOR, &response, &written))
         give_back(gpu, GPU_QUEUE_CURSOR, gpu->chain.head, written);
-    else
-        virtio_device_needs_reset(&gpu->virtio, &error);
 }
 
 static bool queue_kicked(void *context, unsigned index)
@@ -138,6 +168,7 @@ void gpu_reset_state(struct gpu *gpu)
 {
     struct resource *resource;
     struct error error;
+    scanouts_clear(gpu);
     while ((resource = resource_next(&gpu->resources, NULL)) != NULL)
         blob_release(gpu, resource);
     while (gpu->context_count > 0)
@@ -166,6 +197,7 @@ static void reset(void *context)
     fence_queue_clear(&gpu->fences);
     gpu_reset_state(gpu);
     pthread_mutex_unlock(&gpu->lock);
+    gpu_events_clear(gpu);
     trace_detail(gpu->trace, "gpu", "reset");
 }
 
@@ -204,16 +236,33 @@ static bool create_exporter(struct gpu *gpu, struct error *error)
     return true;
 }
 
+static bool has_renderer(const struct gpu_config *config)
+{
+    return config->virgl || config->venus || config->blobs_from;
+}
+
+static bool create_renderer(struct gpu *gpu, struct error *error)
+{
+    if (gpu->config.blobs_from)
+        return create_exporter(gpu, error);
+    if (has_renderer(&gpu->config))
+        return create_virgl(gpu, error);
+    gpu->none = (struct renderer_none){.fence = fence_done, .fence_context = gpu};
+    gpu->renderer = renderer_none_interface(&gpu->none);
+    snprintf(gpu->recorder->library, sizeof gpu->recorder->library, "none");
+    return true;
+}
+
 static bool thread_started(void *context, struct error *error)
 {
     struct gpu *gpu = context;
-    if (!(gpu->config.blobs_from ? create_exporter(gpu, error)
-                                 : create_virgl(gpu, error)))
+    if (!create_renderer(gpu, error))
         return false;
     struct renderer_capset capset;
-    while (gpu->renderer.ops->capset(gpu->renderer.context, gpu->registers.num_capsets,
+    while (gpu->renderer.ops->capset(gpu->renderer.context, gpu->offered.num_capsets,
                                      &capset))
-        gpu->registers.num_capsets++;
+        gpu->offered.num_capsets++;
+    gpu->registers = gpu->offered;
     return true;
 }
 
@@ -225,7 +274,7 @@ static void thread_ends(void *context)
     pthread_mutex_unlock(&gpu->lock);
     if (gpu->config.blobs_from)
         renderer_exporter_destroy(gpu->renderer.context);
-    else
+    else if (gpu->virgl)
         renderer_virgl_destroy(gpu->virgl);
     gpu->renderer = (struct renderer){0};
     gpu->virgl = NULL;
@@ -244,6 +293,7 @@ void gpu_finish(struct gpu *gpu)
     virtio_device_finish(&gpu->virtio);
     fence_queue_finish(&gpu->fences);
     watch_finish(gpu);
+    screenshot_finish(gpu);
     pthread_mutex_destroy(&gpu->lock);
     free(gpu->request);
     *gpu = (struct gpu){0};
@@ -256,10 +306,34 @@ static const struct virtio_device_ops device_ops = {
     .reset = reset,
 };
 
+/* VIRGL stands for contexts, capsets and command streams; without it there is no CONTEXT_INIT
+ * (virtio 1.3, 5.7.3). */
+static uint64_t offered_features(const struct gpu_config *config)
+{
+    uint64_t features = UINT64_C(1) << VIRTIO_GPU_F_EDID |
+                        UINT64_C(1) << VIRTIO_GPU_F_RESOURCE_UUID |
+                        UINT64_C(1) << VIRTIO_GPU_F_RESOURCE_BLOB |
+                        UINT64_C(1) << VIRTIO_GPU_F_BLOB_ALIGNMENT;
+    if (has_renderer(config))
+        features |= UINT64_C(1) << VIRTIO_GPU_F_VIRGL | UINT64_C(1)
+                                                            << VIRTIO_GPU_F_CONTEXT_INIT;
+    return features;
+}
+
+static struct gpu_configuration offered_configuration(const struct gpu_config *config)
+{
+    return (struct gpu_configuration){
+        /* At least one (5.7.4.1); it stays disabled. */
+        .num_scanouts = config->display_count > 0 ? config->display_count : 1,
+        .blob_alignment = (uint32_t)sysconf(_SC_PAGESIZE),
+    };
+}
+
 bool gpu_init(struct gpu *gpu, const struct gpu_config *config,
               const struct guest_memory *memory, struct memslot_table *memslots,
               struct recorder *recorder, struct trace *trace, struct error *error)
 {
+    BUG_ON(config->display_count > VIRTIO_GPU_MAX_SCANOUTS);
     *gpu = (struct gpu){
         .config = *config,
         .trace = trace,
@@ -269,36 +343,44 @@ bool gpu_init(struct gpu *gpu, const struct gpu_config *config,
             {
                 .name = "gpu",
                 .device_id = VIRTIO_ID_GPU,
-                /* VIRGL stands for contexts, capsets and command streams. */
-                .features = UINT64_C(1) << VIRTIO_GPU_F_VIRGL |
-                            UINT64_C(1) << VIRTIO_GPU_F_RESOURCE_BLOB |
-                            UINT64_C(1) << VIRTIO_GPU_F_CONTEXT_INIT,
+                .features = offered_features(config),
                 .queue_count = GPU_QUEUE_COUNT,
                 .ops = &device_ops,
                 .context = gpu,
                 .config = (uint8_t *)&gpu->registers,
                 .config_size = sizeof gpu->registers,
+                .config_written = gpu_config_written,
+                .shm_moved = gpu_window_moved,
                 .memory = memory,
                 .trace = trace,
             },
-        /* Linux' driver wants at least one scanout; it stays disabled. */
-        .registers.num_scanouts = 1,
+        .offered = offered_configuration(config),
     };
+    gpu->registers = gpu->offered;
+    memcpy(gpu->displays, config->displays,
+           config->display_count * sizeof *gpu->displays);
     if (!fence_queue_init(&gpu->fences, error))
         return false;
     if (!virtio_device_init(&gpu->virtio, error)) {
         fence_queue_finish(&gpu->fences);
         return false;
     }
+    virtio_device_watch(&gpu->virtio, gpu->fences.event_fd, fences_signalled);
+    if (!screenshot_init(gpu, error)) {
+        virtio_device_finish(&gpu->virtio);
+        fence_queue_finish(&gpu->fences);
+        return false;
+    }
+    /* Only as much of it as the longest command needs is ever touched. */
     gpu->request = malloc(GPU_REQUEST_MAX);
     if (!gpu->request) {
+        screenshot_finish(gpu);
         virtio_device_finish(&gpu->virtio);
         fence_queue_finish(&gpu->fences);
         return error_set(error, ERROR_HOST_MEMORY,
                          "no memory for the GPU's command buffer");
     }
     pthread_mutex_init(&gpu->lock, NULL);
-    virtio_device_watch(&gpu->virtio, gpu->fences.event_fd, fences_signalled);
     virtio_device_add_shm(&gpu->virtio, VIRTIO_GPU_SHM_ID_HOST_VISIBLE, config->window);
     if (watch_init(gpu, error))
         return true;

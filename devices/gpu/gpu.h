@@ -4,6 +4,7 @@
  *
  *   device.c    the virtio side: queues, fences, start, reset, the thread
  *   command.c   one table: command, lengths, handler; the error responses
+ *   scanout.c   what the guest shows; cursor.c, edid.c, display.c, screenshot.c around it
  *   context.c   rendering contexts
  *   blob.c      create, map, unmap, destroy: the straight line of a blob
  *   witness.c   the host's half of the guest's experiments
@@ -20,13 +21,20 @@
 #include "devices/gpu/protocol.h"
 #include "devices/gpu/record.h"
 #include "devices/gpu/renderer.h"
+#include "devices/gpu/renderer_none.h"
 #include "devices/gpu/resource.h"
+#include "devices/gpu/scanout.h"
 #include "virtio/virtio_device.h"
 #include "vmm/trace.h"
 
 #define GPU_CONTEXTS_MAX 64u
-#define GPU_REQUEST_MAX  MIB /* bytes of one command, SUBMIT_3D's stream included */
+#define GPU_REQUEST_MAX  (4 * MIB)  /* bytes of one command, with what is behind it */
 #define GPU_RESPONSE_MAX (16 * KIB) /* the largest is a capset */
+
+_Static_assert(GPU_REQUEST_MAX >
+                   sizeof(struct virtio_gpu_resource_create_blob) +
+                       GUEST_PAGES_ENTRIES_MAX * sizeof(struct virtio_gpu_mem_entry),
+               "all entries that a resource may have fit");
 
 struct renderer_virgl;
 
@@ -43,7 +51,8 @@ struct gpu_config {
     /* The first of the scanouts, which are enabled; with none there is one that is not. */
     unsigned display_count; /* at most VIRTIO_GPU_MAX_SCANOUTS */
     struct gpu_display displays[VIRTIO_GPU_MAX_SCANOUTS];
-    const char *screenshot; /* a PNG file, written by gpu_screenshot(); or NULL */
+    const char
+        *screenshot; /* a PNG file, written by gpu_screenshot(); NULL: there is none */
     bool virgl; /* neither this, nor venus, nor blobs_from: 2D and guest blobs only */
     bool venus;
     const char *drm_node; /* for virgl, or NULL */
@@ -66,24 +75,40 @@ struct gpu_config {
     enum memattr_map_info force_map_info; /* MEMATTR_MAP_NONE: do not force */
 };
 
+/* Requests for screenshots: screenshot.c. */
+struct screenshot {
+    int event_fd; /* wakes the device's thread */
+    pthread_mutex_t lock;
+    pthread_cond_t served_more;
+    uint64_t asked; /* how many, and how many of them are done */
+    uint64_t served;
+    struct error error; /* of the last one; ERROR_NONE: it is written */
+};
+
 struct gpu {
     struct virtio_device virtio;
-    struct virtio_gpu_config registers; /* configuration space */
+    struct gpu_configuration registers; /* configuration space; under virtio.lock */
+    struct gpu_configuration
+        offered; /* what it has: the driver's writes change nothing */
     struct gpu_config config;
     struct trace *trace;
     struct recorder *recorder;
 
     struct renderer_virgl *virgl; /* made and destroyed on the device's thread */
+    struct renderer_none none;
     struct renderer renderer;
 
     pthread_mutex_t lock; /* what follows */
     struct hostmem hostmem;
     struct resource_table resources;
+    struct gpu_display displays[VIRTIO_GPU_MAX_SCANOUTS]; /* width 0: not enabled */
+    struct scanout scanouts[VIRTIO_GPU_MAX_SCANOUTS];
     unsigned context_count;
     uint32_t contexts[GPU_CONTEXTS_MAX];
 
     struct fence_queue fences; /* has its own lock */
-    uint8_t *request;          /* GPU_REQUEST_MAX bytes: the command being served */
+    struct screenshot screenshot;
+    uint8_t *request; /* GPU_REQUEST_MAX bytes: the command being served */
     struct virtqueue_chain chain;
 };
 
@@ -101,9 +126,17 @@ bool gpu_start(struct gpu *gpu, struct error *error);
 void gpu_finish(struct gpu *gpu);
 
 /* Writes what the enabled scanouts show to config.screenshot; several of them to NAME-0.png,
- * NAME-1.png, ... Asked for from any thread, done on the device's; waits until it is done.
- * ERROR_CONFIG_FILE, ERROR_GUEST_STATE when a scanout shows nothing. */
+ * NAME-1.png, ... Asked for from any thread, done on the device's; waits until it is done, or
+ * GPU_SCREENSHOT_SECONDS. ERROR_CONFIG_FILE, ERROR_GUEST_STATE when a scanout shows nothing
+ * (the others are written), what gpu_resource_read() says, ERROR_HOST_SYSTEM. */
+#define GPU_SCREENSHOT_SECONDS 30
 bool gpu_screenshot(struct gpu *gpu, struct error *error);
+
+/* The size of an enabled scanout changes, as if its window was resized: the driver is told so
+ * (virtio 1.3, 5.7.5, VIRTIO_GPU_EVENT_DISPLAY). Any thread. ERROR_CONFIG_USAGE when there is
+ * no such scanout, or the size is not within GPU_DISPLAY_SIZE_*. */
+bool gpu_display_resize(struct gpu *gpu, unsigned index, uint32_t width, uint32_t height,
+                        struct error *error);
 
 /* Destroys all resources and contexts. */
 void gpu_reset_state(struct gpu *gpu);
@@ -117,15 +150,47 @@ struct gpu_response {
         struct virtio_gpu_resp_display_info display_info;
         struct virtio_gpu_resp_capset_info capset_info;
         struct virtio_gpu_resp_map_info map_info;
+        struct virtio_gpu_resp_edid edid;
+        struct virtio_gpu_resp_resource_uuid uuid;
         uint8_t bytes[GPU_RESPONSE_MAX];
     };
 };
 
-/* Runs one command of `size` bytes, whose response may have `room` bytes. Fills in the
+/* Runs one command of the control queue, of `size` bytes, whose response may have `room` bytes. Fills in the
  * response, always. True if the command asked for a fence and succeeded; then *timeline
  * is its timeline. */
 bool gpu_command(struct gpu *gpu, void *request, uint32_t size, uint64_t room,
                  struct gpu_response *response, struct renderer_timeline *timeline);
+
+/* The same for the cursor queue. Its commands are done when they return, fence or not; Linux'
+ * driver leaves no room for their responses (drivers/gpu/drm/virtio/virtgpu_vq.c,
+ * virtio_gpu_queue_cursor()), so they need none. */
+void gpu_cursor_command(struct gpu *gpu, void *request, uint32_t size,
+                        struct gpu_response *response);
+
+/* The response to a command that could not be read in full: GPU_REQUEST_MAX. */
+void gpu_command_too_long(struct gpu *gpu, const struct virtio_gpu_ctrl_hdr *header,
+                          uint64_t size, struct gpu_response *response);
+
+/* --- display.c --- */
+
+/* Writes of the driver to the configuration space: only events_clear does something. For
+ * virtio_device.config_written. */
+void gpu_config_written(void *context, uint32_t offset, uint32_t size);
+/* No event is pending any more: for a reset. */
+void gpu_events_clear(struct gpu *gpu);
+
+/* --- screenshot.c --- */
+
+bool screenshot_init(struct gpu *gpu, struct error *error);
+void screenshot_finish(struct gpu *gpu);
+
+/* --- command_3d.c --- */
+
+/* The resource is a 3D one, or a blob with guest memory; resource->pages was attached to it,
+ * or is about to be detached. */
+bool gpu_3d_attach(struct gpu *gpu, struct resource *resource, struct error *error);
+void gpu_3d_detach(struct gpu *gpu, struct resource *resource);
 
 /* --- context.c --- */
 

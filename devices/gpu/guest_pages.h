@@ -9,6 +9,8 @@
  *
  * Guest RAM stays where it is for as long as the VM lives, so the host addresses stay valid.
  * The guest may write the bytes at any moment: copy once, and use the copy.
+ *
+ * For resources use resource_attach_pages() (resource.h), which also keeps the guest's quota.
  */
 #ifndef S2VMM_GPU_GUEST_PAGES_H
 #define S2VMM_GPU_GUEST_PAGES_H
@@ -25,6 +27,7 @@ struct guest_pages {
     uint64_t size;  /* bytes, of all entries */
     struct gpa_range *ranges;
     struct iovec *vectors; /* the same in this process; for the renderer */
+    uint64_t *starts;      /* the byte of the run that each begins with */
 };
 
 /* Takes the entries of a command. `available`: bytes behind `entries`, which must hold all
@@ -38,7 +41,7 @@ bool guest_pages_init(struct guest_pages *pages, const struct guest_memory *memo
 void guest_pages_finish(struct guest_pages *pages);
 
 /* Copies `length` bytes from or to byte `offset` of the run. ERROR_GUEST_PARAMETER when the
- * run is shorter. */
+ * run is shorter; then nothing is copied. */
 bool guest_pages_read(const struct guest_pages *pages, uint64_t offset, void *buffer,
                       uint64_t length, struct error *error);
 bool guest_pages_write(const struct guest_pages *pages, uint64_t offset,

@@ -25,7 +25,8 @@ void picture_finish(struct picture *picture);
 /* True for the formats of VIRTIO_GPU_FORMAT_*. */
 bool picture_format_is_known(uint32_t format);
 
-/* Converts `count` pixels of a known format; formats with an X get an alpha of 255. */
+/* Converts `count` pixels of a known format; formats with an X get an alpha of 255. Both may be
+ * the same memory. */
 void picture_convert(uint8_t *pixels, const uint8_t *source, uint32_t format,
                      uint32_t count);
 

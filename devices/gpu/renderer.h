@@ -11,6 +11,8 @@
 #ifndef S2VMM_GPU_RENDERER_H
 #define S2VMM_GPU_RENDERER_H
 
+#include <sys/uio.h>
+
 #include "vmm/error.h"
 #include "vmm/types.h"
 
@@ -27,13 +29,57 @@ struct renderer_capset {
     uint32_t size; /* bytes */
 };
 
+/* Guest memory, see guest_pages.h. It stays in use until it is detached, or until the resource
+ * is destroyed. */
+struct renderer_pages {
+    const struct iovec *vectors;
+    unsigned count; /* 0: there is none */
+};
+
 struct renderer_blob {
     uint32_t resource_id;
     uint32_t context_id;
     uint32_t memory; /* VIRTIO_GPU_BLOB_MEM_* */
     uint32_t flags;  /* VIRTIO_GPU_BLOB_FLAG_* */
     uint64_t blob_id;
-    uint64_t size; /* bytes */
+    uint64_t size;               /* bytes */
+    struct renderer_pages pages; /* HOST3D: none */
+};
+
+/* A 3D resource: a buffer or a texture, in Gallium's numbers. */
+struct renderer_resource {
+    uint32_t resource_id;
+    uint32_t target; /* RENDERER_TARGET_BUFFER: width is its bytes */
+    uint32_t format;
+    uint32_t bind;
+    uint32_t width;
+    uint32_t height;
+    uint32_t depth;
+    uint32_t array_size;
+    uint32_t last_level;
+    uint32_t sample_count;
+    uint32_t flags; /* VIRTIO_GPU_RESOURCE_FLAG_* */
+};
+
+#define RENDERER_TARGET_BUFFER     0u /* enum pipe_texture_target of Gallium */
+#define RENDERER_TARGET_TEXTURE_2D 2u
+
+enum renderer_direction {
+    RENDERER_TO_HOST,
+    RENDERER_FROM_HOST,
+};
+
+struct renderer_transfer {
+    enum renderer_direction direction;
+    uint32_t resource_id;
+    uint32_t context_id; /* 0: none */
+    uint32_t level;
+    uint32_t stride;       /* bytes from row to row; 0: without gaps */
+    uint32_t layer_stride; /* bytes from layer to layer; 0: without gaps */
+    uint64_t offset;       /* of the first byte, in the memory */
+    uint32_t x, y, z;
+    uint32_t width, height, depth;
+    struct renderer_pages pages; /* none: what is attached */
 };
 
 /* A timeline: context 0 is the global one, which has no rings. */
@@ -68,7 +114,8 @@ struct renderer_ops {
 
     bool (*blob_create)(void *renderer, const struct renderer_blob *blob,
                         struct error *error);
-    void (*blob_destroy)(void *renderer, uint32_t resource_id);
+    /* Ends a resource of any kind. */
+    void (*resource_destroy)(void *renderer, uint32_t resource_id);
     /* On success the fd belongs to the caller. */
     bool (*blob_export)(void *renderer, uint32_t resource_id, enum renderer_fd_type *type,
                         int *fd, struct error *error);
@@ -80,6 +127,25 @@ struct renderer_ops {
     /* What the renderer believes the cache mode to be, MEMATTR_MAP_*; false if it has no
      * opinion. */
     bool (*blob_map_info)(void *renderer, uint32_t resource_id, uint32_t *map_info);
+
+    /* The rest is NULL in a renderer without 3D resources. It is not told about blobs of guest
+     * memory either. */
+
+    /* A blob of guest memory, which is also the dma-buf `fd`; the fd stays the caller's. */
+    bool (*blob_import)(void *renderer, const struct renderer_blob *blob, int fd,
+                        struct error *error);
+    bool (*resource_create)(void *renderer, const struct renderer_resource *resource,
+                            struct error *error);
+    /* Guest memory of a 3D resource or a HOST3D_GUEST blob. */
+    bool (*pages_attach)(void *renderer, uint32_t resource_id,
+                         struct renderer_pages pages, struct error *error);
+    void (*pages_detach)(void *renderer, uint32_t resource_id);
+    bool (*transfer)(void *renderer, const struct renderer_transfer *transfer,
+                     struct error *error);
+    /* When poll_fd(), which does not change, is readable, poll() wants to be called: fences or
+     * queries are done. The fd stays the renderer's. */
+    int (*poll_fd)(void *renderer);
+    void (*poll)(void *renderer);
 };
 
 struct renderer {

@@ -77,7 +77,7 @@ static bool blob_create(void *renderer, const struct renderer_blob *blob,
     return true;
 }
 
-static void blob_destroy(void *renderer, uint32_t resource_id)
+static void resource_destroy(void *renderer, uint32_t resource_id)
 {
     struct exporter_blob *blob = get(renderer, resource_id);
     target_close(&blob->target);
@@ -285,7 +285,7 @@ static const struct renderer_ops ops = {
     .submit = submit,
     .fence = signal_at_once,
     .blob_create = blob_create,
-    .blob_destroy = blob_destroy,
+    .resource_destroy = resource_destroy,
     .blob_export = blob_export,
     .blob_map = blob_map,
     .blob_unmap = blob_unmap,

@@ -5,6 +5,7 @@
  * is tried with buffers that no renderer makes, those of dmabuf-lab above all:
  *
  *     s2vmm run --blobs-from dmabuf-lab:pages,fault,wc ...
+ *     s2vmm run --blobs-from gbm:scanout ...
  *
  * It has no capsets; a context of capset 0 can be made, and fences are signalled at once. What
  * SUBMIT_3D carries are commands to dmabuf-lab, for experiments: "move", "set attribute",

@@ -23,7 +23,11 @@
 #include "devices/gpu/hostmem.h"
 #include "devices/gpu/shadow.h"
 
-#define RESOURCE_COUNT_MAX 16384u /* for one guest */
+/* What one guest gets. */
+#define RESOURCE_COUNT_MAX   16384u
+#define RESOURCE_PIXELS_MAX  (512 * MIB) /* bytes of all 2D images */
+#define RESOURCE_SIDE_MAX    16384u      /* pixels of a 2D image, width and height */
+#define RESOURCE_ENTRIES_MAX 2097152u    /* of guest memory, of all resources */
 
 /* What MAP_BLOB decided, kept for the records. */
 struct blob_decision {
@@ -52,6 +56,7 @@ struct resource_image {
 
 struct resource {
     uint32_t id;
+    uint64_t serial; /* of all resources that ever were: tells a reused id apart */
     enum resource_kind kind;
     struct guest_pages pages;    /* 2D, 3D: attached; blob: its guest memory; or none */
     struct resource_image image; /* 2D; of 3D: format and size only */
@@ -74,6 +79,9 @@ struct resource {
 
 struct resource_table {
     uint32_t count;
+    uint32_t entry_count; /* of guest memory */
+    uint64_t pixel_bytes; /* of 2D images */
+    uint64_t last_serial;
     struct resource *buckets[RESOURCE_BUCKETS];
 };
 
@@ -86,7 +94,24 @@ struct resource *resource_add(struct resource_table *table, uint32_t id,
 struct resource *resource_find(struct resource_table *table, uint32_t id,
                                struct error *error);
 
-/* Forgets and frees it; it must not be mapped. */
+/* Gives it guest memory, see guest_pages_init(). Also ERROR_GUEST_STATE when it has some,
+ * ERROR_GUEST_LIMIT beyond RESOURCE_ENTRIES_MAX. */
+bool resource_attach_pages(struct resource_table *table, struct resource *resource,
+                           const struct guest_memory *memory,
+                           const struct virtio_gpu_mem_entry *entries, uint32_t count,
+                           uint64_t available, struct error *error);
+
+/* Takes it away; nothing if there is none. */
+void resource_detach_pages(struct resource_table *table, struct resource *resource);
+
+/* Makes it a RESOURCE_2D, whose pixels are zero. ERROR_GUEST_PARAMETER when the format is
+ * unknown or a side is 0 or beyond RESOURCE_SIDE_MAX; ERROR_GUEST_LIMIT beyond
+ * RESOURCE_PIXELS_MAX, ERROR_HOST_MEMORY. */
+bool resource_make_image(struct resource_table *table, struct resource *resource,
+                         uint32_t format, uint32_t width, uint32_t height,
+                         struct error *error);
+
+/* Forgets and frees it, with its image and its hold on guest memory; it must not be mapped. */
 void resource_remove(struct resource_table *table, struct resource *resource);
 
 /* The one after `before` in no order that means something, the first one after NULL; NULL:

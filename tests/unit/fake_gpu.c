@@ -70,6 +70,8 @@ void fake_gpu_init(struct fake_gpu *fake)
     memslot_table_init(&fake->memslots, set_slot, fake, 1000);
     ck_assert_msg(guest_memory_init(&fake->memory, &ram, 1, &error), "%s", error.text);
     const struct gpu_config config = {
+        .display_count = 2,
+        .displays = {{640, 480}, {1024, 768}},
         .virgl = true,
         .venus = true,
         .window = {gpa(FAKE_WINDOW_BASE), FAKE_WINDOW},
@@ -86,7 +88,8 @@ void fake_gpu_init(struct fake_gpu *fake)
     fake->renderer.fence_done = fence_done;
     fake->renderer.fence_context = fake;
     fake->gpu.renderer = fake_renderer_interface(&fake->renderer);
-    fake->gpu.registers.num_capsets = fake->renderer.capset_count;
+    fake->gpu.offered.num_capsets = fake->renderer.capset_count;
+    fake->gpu.registers = fake->gpu.offered;
     fake->gpu.virtio.driver_features = fake->gpu.virtio.features;
     ck_assert_msg(gpu_context_create(&fake->gpu, FAKE_CONTEXT, VIRTIO_GPU_CAPSET_VENUS,
                                      "test", &error),

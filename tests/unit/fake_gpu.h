@@ -45,7 +45,7 @@ struct fake_gpu {
     unsigned fds_before;
 };
 
-/* Virgl and venus, strict, AMD NPT, and context FAKE_CONTEXT. */
+/* Virgl and venus, strict, AMD NPT, two displays, and context FAKE_CONTEXT. */
 void fake_gpu_init(struct fake_gpu *fake);
 void fake_gpu_finish(struct fake_gpu *fake);
 

@@ -175,25 +175,96 @@ void fake_renderer_complete(struct fake_renderer *fake, unsigned index)
     fake->fence_done(fake->fence_context, done.timeline, done.number);
 }
 
-static bool blob_create(void *renderer, const struct renderer_blob *arguments,
-                        struct error *error)
+/* A free place for `resource_id`. */
+static struct fake_blob *new_blob(struct fake_renderer *fake, uint32_t resource_id)
 {
-    struct fake_renderer *fake = renderer;
-    check_context(fake, arguments->context_id);
-    if (fake->blob_create_fails)
-        return error_set(error, fake->blob_create_fails, "blob_create fails");
-    BUG_ON(fake_renderer_blob(fake, arguments->resource_id));
+    BUG_ON(fake_renderer_blob(fake, resource_id));
     BUG_ON(fake->blob_count == FAKE_BLOBS_MAX);
     struct fake_blob *blob = fake->blobs;
     while (blob->alive)
         blob++;
-    *blob =
-        (struct fake_blob){.alive = true, .arguments = *arguments, .plan = fake->plan};
+    *blob = (struct fake_blob){
+        .alive = true, .arguments.resource_id = resource_id, .plan = fake->plan};
     fake->blob_count++;
+    return blob;
+}
+
+static bool blob_create(void *renderer, const struct renderer_blob *arguments,
+                        struct error *error)
+{
+    struct fake_renderer *fake = renderer;
+    if (arguments->memory != VIRTIO_GPU_BLOB_MEM_GUEST)
+        check_context(fake, arguments->context_id);
+    if (fake->blob_create_fails)
+        return error_set(error, fake->blob_create_fails, "blob_create fails");
+    struct fake_blob *blob = new_blob(fake, arguments->resource_id);
+    blob->arguments = *arguments;
+    blob->pages = arguments->pages;
     return true;
 }
 
-static void blob_destroy(void *renderer, uint32_t resource_id)
+static bool blob_import(void *renderer, const struct renderer_blob *arguments, int fd,
+                        struct error *error)
+{
+    struct fake_renderer *fake = renderer;
+    BUG_ON(fcntl(fd, F_GETFD) < 0);
+    if (fake->import_fails)
+        return error_set(error, fake->import_fails, "import fails");
+    struct fake_blob *blob = new_blob(fake, arguments->resource_id);
+    blob->arguments = *arguments;
+    blob->imported = true;
+    return true;
+}
+
+static bool resource_create(void *renderer, const struct renderer_resource *resource,
+                            struct error *error)
+{
+    struct fake_renderer *fake = renderer;
+    if (fake->resource_create_fails)
+        return error_set(error, fake->resource_create_fails, "resource_create fails");
+    struct fake_blob *blob = new_blob(fake, resource->resource_id);
+    blob->is_3d = true;
+    blob->resource = *resource;
+    return true;
+}
+
+static bool pages_attach(void *renderer, uint32_t resource_id,
+                         struct renderer_pages pages, struct error *error)
+{
+    struct fake_renderer *fake = renderer;
+    struct fake_blob *blob = known_blob(fake, resource_id);
+    BUG_ON(blob->pages.count > 0 || pages.count == 0);
+    if (fake->pages_attach_fails)
+        return error_set(error, fake->pages_attach_fails, "pages_attach fails");
+    blob->pages = pages;
+    return true;
+}
+
+static void pages_detach(void *renderer, uint32_t resource_id)
+{
+    struct fake_blob *blob = known_blob(renderer, resource_id);
+    BUG_ON(blob->pages.count == 0);
+    blob->pages = (struct renderer_pages){0};
+}
+
+static bool transfer(void *renderer, const struct renderer_transfer *transfer,
+                     struct error *error)
+{
+    struct fake_renderer *fake = renderer;
+    const struct fake_blob *blob = known_blob(fake, transfer->resource_id);
+    if (transfer->context_id != 0)
+        check_context(fake, transfer->context_id);
+    BUG_ON(transfer->pages.count == 0 && blob->pages.count == 0);
+    if (fake->transfer_fails)
+        return error_set(error, fake->transfer_fails, "transfer fails");
+    fake->transfer_count++;
+    fake->transfer = *transfer;
+    if (transfer->direction == RENDERER_FROM_HOST && transfer->pages.count > 0)
+        memset(transfer->pages.vectors->iov_base, 0x3d, transfer->pages.vectors->iov_len);
+    return true;
+}
+
+static void resource_destroy(void *renderer, uint32_t resource_id)
 {
     struct fake_renderer *fake = renderer;
     struct fake_blob *blob = known_blob(fake, resource_id);
@@ -266,11 +337,16 @@ static const struct renderer_ops ops = {
     .submit = submit,
     .fence = fence,
     .blob_create = blob_create,
-    .blob_destroy = blob_destroy,
+    .resource_destroy = resource_destroy,
     .blob_export = blob_export,
     .blob_map = blob_map,
     .blob_unmap = blob_unmap,
     .blob_map_info = blob_map_info,
+    .blob_import = blob_import,
+    .resource_create = resource_create,
+    .pages_attach = pages_attach,
+    .pages_detach = pages_detach,
+    .transfer = transfer,
 };
 
 void fake_renderer_init(struct fake_renderer *fake)

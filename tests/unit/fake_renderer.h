@@ -60,9 +60,14 @@ enum fake_fence_behaviour {
 #define FAKE_BLOBS_MAX  64
 #define FAKE_FENCES_MAX 512
 
+/* A blob, or a 3D resource. */
 struct fake_blob {
     bool alive;
     struct renderer_blob arguments;
+    bool is_3d;
+    struct renderer_resource resource; /* is_3d */
+    struct renderer_pages pages;
+    bool imported; /* as a dma-buf */
     struct fake_blob_plan plan;
     void *mapping; /* by blob_map() */
     unsigned exports;
@@ -86,12 +91,18 @@ struct fake_renderer {
     enum error_code context_create_fails; /* ERROR_NONE: it does not */
     enum error_code submit_fails;
     enum error_code blob_create_fails;
+    enum error_code import_fails;
+    enum error_code resource_create_fails;
+    enum error_code pages_attach_fails;
+    enum error_code transfer_fails;
 
     uint64_t contexts; /* one bit for each id below 64 that is alive */
     char context_name[80];
     uint32_t context_capset;
     unsigned context_count;
-    unsigned blob_count;
+    unsigned blob_count; /* 3D resources, too */
+    unsigned transfer_count;
+    struct renderer_transfer transfer; /* the last one; from the host: fills with 0x3d */
     unsigned mapping_count;
     unsigned submit_count;
     uint32_t submitted_size;

@@ -35,7 +35,7 @@ END_TEST
 START_TEST(one_byte_too_few_changes_nothing)
 {
     refused(&good_commands[_i].request, good_commands[_i].size - 1, ROOM,
-            strcmp(good_commands[_i].name, "SUBMIT_3D") == 0 ? PARAMETER : UNSPEC);
+            _i == GOOD_SUBMIT || _i == GOOD_ATTACH_BACKING ? PARAMETER : UNSPEC);
     refused(&good_commands[_i].request, HEADER - 1, ROOM, UNSPEC);
 }
 END_TEST
@@ -83,10 +83,12 @@ START_TEST(each_error_has_the_response_of_the_specification)
         want = RESOURCE;
     else if (_i == ERROR_GUEST_CONTEXT)
         want = CONTEXT;
+    else if (_i == ERROR_GUEST_SCANOUT)
+        want = SCANOUT;
     else if (_i == ERROR_GUEST_PARAMETER)
         want = PARAMETER;
     else if (_i == ERROR_GUEST_LIMIT || _i == ERROR_HOST_MEMORY)
-        want = VIRTIO_GPU_RESP_ERR_OUT_OF_MEMORY;
+        want = MEMORY;
     commands.fake.renderer.submit_fails = (enum error_code)_i;
     refused(&good_commands[GOOD_SUBMIT].request, good_commands[GOOD_SUBMIT].size, ROOM,
             want);
@@ -99,6 +101,12 @@ END_TEST
                 .blob_mem = (memory), .blob_flags = (flags), .nr_entries = (entries), .size = (bytes)}}
 #define HOST3D VIRTIO_GPU_BLOB_MEM_HOST3D
 #define MAP(id, place) {.map = {.hdr.type = CMD(RESOURCE_MAP_BLOB), .resource_id = (id), .offset = (place)}}
+#define TEX(id, kind, w, h, d, layers, last, samples) \
+    {.create_3d = {.hdr.type = CMD(RESOURCE_CREATE_3D), .resource_id = (id), .target = (kind), .format = 1, .width = (w), .height = (h), \
+                   .depth = (d), .array_size = (layers), .last_level = (last), .nr_samples = (samples)}}
+#define MOVE(command, context, id, place) \
+    {.transfer_3d = {.hdr = {.type = CMD(command), .ctx_id = (context)}, .resource_id = (id), .offset = (place), \
+                     .box = {.w = 1, .h = 1, .d = 1}}}
 #define PAIR(command, context, id) \
     {.pair = {.hdr = {.type = CMD(command), .ctx_id = (context)}, .resource_id = (id)}}
 
@@ -135,8 +143,11 @@ static const struct {
     {"resource 0", CREATE(FAKE_CONTEXT, 0, HOST3D, 1, 0, BLOB_SIZE), RESOURCE},
     {"resource twice", CREATE(FAKE_CONTEXT, CREATED, HOST3D, 1, 0, BLOB_SIZE), RESOURCE},
     {"memory 0", CREATE(FAKE_CONTEXT, NEW, 0, 1, 0, BLOB_SIZE), PARAMETER},
-    {"guest memory", CREATE(FAKE_CONTEXT, NEW, VIRTIO_GPU_BLOB_MEM_GUEST, 1, 0, BLOB_SIZE), PARAMETER},
-    {"both memories", CREATE(FAKE_CONTEXT, NEW, VIRTIO_GPU_BLOB_MEM_HOST3D_GUEST, 1, 0, BLOB_SIZE), PARAMETER},
+    {"memory 4", CREATE(FAKE_CONTEXT, NEW, 4, 1, 0, BLOB_SIZE), PARAMETER},
+    {"guest memory that did not come", CREATE(FAKE_CONTEXT, NEW, VIRTIO_GPU_BLOB_MEM_GUEST, 1, 1, BLOB_SIZE), PARAMETER},
+    {"guest memory for nobody", CREATE(NOBODY, NEW, VIRTIO_GPU_BLOB_MEM_GUEST, 1, 0, BLOB_SIZE), CONTEXT},
+    {"both memories, of which one did not come", CREATE(FAKE_CONTEXT, NEW, VIRTIO_GPU_BLOB_MEM_HOST3D_GUEST, 1, UINT32_MAX, BLOB_SIZE), VIRTIO_GPU_RESP_ERR_OUT_OF_MEMORY},
+    {"both memories in no context", CREATE(0, NEW, VIRTIO_GPU_BLOB_MEM_HOST3D_GUEST, 1, 0, BLOB_SIZE), CONTEXT},
     {"unknown flag", CREATE(FAKE_CONTEXT, NEW, HOST3D, 9, 0, BLOB_SIZE), PARAMETER},
     {"entries", CREATE(FAKE_CONTEXT, NEW, HOST3D, 1, 1, BLOB_SIZE), PARAMETER},
     {"size 0", CREATE(FAKE_CONTEXT, NEW, HOST3D, 1, 0, 0), PARAMETER},
@@ -155,6 +166,31 @@ static const struct {
     {"map around the end", MAP(CREATED, UINT64_MAX - BLOB_SIZE + 1), PARAMETER},
     {"unmap nothing", {.unmap = {.hdr.type = CMD(RESOURCE_UNMAP_BLOB), .resource_id = NOBODY}}, RESOURCE},
     {"unmap what is not mapped", {.unmap = {.hdr.type = CMD(RESOURCE_UNMAP_BLOB), .resource_id = CREATED}}, UNSPEC},
+    {"map a texture", MAP(TEXTURE, BLOB_SIZE), UNSPEC},
+    {"texture 0", TEX(0, 2, 4, 4, 1, 1, 0, 0), RESOURCE},
+    {"texture twice", TEX(TEXTURE, 2, 4, 4, 1, 1, 0, 0), RESOURCE},
+    {"texture over a blob", TEX(CREATED, 2, 4, 4, 1, 1, 0, 0), RESOURCE},
+    {"no width", TEX(NEW, 2, 0, 4, 1, 1, 0, 0), PARAMETER},
+    {"no height", TEX(NEW, 2, 4, 0, 1, 1, 0, 0), PARAMETER},
+    {"no depth", TEX(NEW, 2, 4, 4, 0, 1, 0, 0), PARAMETER},
+    {"no layer", TEX(NEW, 2, 4, 4, 1, 0, 0, 0), PARAMETER},
+    {"too wide", TEX(NEW, 2, 16385, 4, 1, 1, 0, 0), PARAMETER},
+    {"too high", TEX(NEW, 2, 4, UINT32_MAX, 1, 1, 0, 0), PARAMETER},
+    {"too deep", TEX(NEW, 3, 4, 4, 2049, 1, 0, 0), PARAMETER},
+    {"too many layers", TEX(NEW, 7, 4, 4, 1, 2049, 0, 0), PARAMETER},
+    {"too many levels", TEX(NEW, 2, 4, 4, 1, 1, 15, 0), PARAMETER},
+    {"too many samples", TEX(NEW, 2, 4, 4, 1, 1, 0, 33), PARAMETER},
+    {"too many texels", TEX(NEW, 7, 16384, 16384, 1, 2, 0, 0), VIRTIO_GPU_RESP_ERR_OUT_OF_MEMORY},
+    {"all at their most", TEX(NEW, 7, 16384, 16384, 2048, 2048, 14, 32), VIRTIO_GPU_RESP_ERR_OUT_OF_MEMORY},
+    {"empty buffer", TEX(NEW, 0, 0, 1, 1, 1, 0, 0), PARAMETER},
+    {"huge buffer", TEX(NEW, 0, UINT32_MAX, 1, 1, 1, 0, 0), PARAMETER},
+    {"transfer nothing", MOVE(TRANSFER_TO_HOST_3D, 0, NOBODY, 0), RESOURCE},
+    {"transfer for nobody", MOVE(TRANSFER_TO_HOST_3D, NOBODY, TEXTURE, 0), CONTEXT},
+    {"transfer back for nobody", MOVE(TRANSFER_FROM_HOST_3D, NOBODY, TEXTURE, 0), CONTEXT},
+    {"transfer from behind its memory", MOVE(TRANSFER_TO_HOST_3D, 0, TEXTURE, PAGE_SIZE_4K + 1), PARAMETER},
+    {"transfer to the largest offset", MOVE(TRANSFER_FROM_HOST_3D, 0, TEXTURE, UINT64_MAX), PARAMETER},
+    {"transfer of a blob without guest memory", MOVE(TRANSFER_TO_HOST_3D, 0, CREATED, 0), UNSPEC},
+
     {"unref nothing", {.unref = {.hdr.type = CMD(RESOURCE_UNREF), .resource_id = NOBODY}}, RESOURCE},
 };
 // clang-format on

@@ -8,16 +8,6 @@
 
 /* --- what single commands do --- */
 
-START_TEST(the_displays_are_off)
-{
-    run(&good_commands[GOOD_DISPLAY_INFO].request, HEADER, ROOM);
-    for (unsigned i = 0; i < VIRTIO_GPU_MAX_SCANOUTS; i++)
-        ck_assert_uint_eq(commands.response.display_info.pmodes[i].enabled, 0);
-    for (size_t i = HEADER; i < commands.response.size; i++)
-        ck_assert_uint_eq(commands.response.bytes[i], 0);
-}
-END_TEST
-
 START_TEST(capsets_are_the_renderers)
 {
     union request request = {.capset_info.hdr.type = CMD(GET_CAPSET_INFO)};
@@ -164,6 +154,27 @@ static uint64_t pick(uint32_t *seed)
     return favourites[random_number(seed) % ARRAY_SIZE(favourites)];
 }
 
+/* The table's counters are right, and the renderer knows what is its. */
+static void check_counts(const struct resource_table *table)
+{
+    unsigned count = 0;
+    unsigned images = 0;
+    unsigned entries = 0;
+    uint64_t pixel_bytes = 0;
+    for (const struct resource *resource = resource_next(table, NULL); resource;
+         resource = resource_next(table, resource)) {
+        count++;
+        images += resource->kind == RESOURCE_2D;
+        entries += resource->pages.count;
+        if (resource->kind == RESOURCE_2D)
+            pixel_bytes += UINT64_C(4) * resource->image.width * resource->image.height;
+    }
+    ck_assert_uint_eq(table->count, count);
+    ck_assert_uint_eq(table->entry_count, entries);
+    ck_assert_uint_eq(table->pixel_bytes, pixel_bytes);
+    ck_assert_uint_eq(commands.fake.renderer.blob_count, count - images);
+}
+
 START_TEST(nothing_that_a_guest_says_does_harm)
 {
     uint32_t seed = (uint32_t)_i;
@@ -185,6 +196,9 @@ START_TEST(nothing_that_a_guest_says_does_harm)
         request.hdr.ctx_id %= 64;
         if (request.hdr.type == CMD(RESOURCE_CREATE_BLOB))
             request.create.resource_id %= 40;
+        /* What it counts the bytes of, on small machines. */
+        if (request.hdr.type == CMD(RESOURCE_CREATE_2D))
+            request.create_2d.width %= 256;
         commands.fake.renderer.plan.claimed = 1 + random_number(&seed) % 4;
         commands.fake.renderer.plan.fd = random_number(&seed) % FAKE_FD_COUNT;
         commands.fake.renderer.plan.pointer =
@@ -193,8 +207,7 @@ START_TEST(nothing_that_a_guest_says_does_harm)
         commands.fake.removal_fails = random_number(&seed) % 16 == 0;
         run(&request, size, random_number(&seed) % 4 ? ROOM : pick(&seed));
 
-        ck_assert_uint_eq(commands.fake.gpu.resources.count,
-                          commands.fake.renderer.blob_count);
+        check_counts(&commands.fake.gpu.resources);
         ck_assert_uint_eq(commands.fake.gpu.context_count,
                           commands.fake.renderer.context_count);
         ck_assert_uint_eq(commands.fake.slot_count, commands.fake.memslots.count);
@@ -214,7 +227,6 @@ Suite *command_effects_suite(void)
     Suite *suite = suite_create("command_effects");
     TCase *test_case = tcase_create("command_effects");
     tcase_add_checked_fixture(test_case, gpu_commands_set_up, gpu_commands_tear_down);
-    tcase_add_test(test_case, the_displays_are_off);
     tcase_add_test(test_case, capsets_are_the_renderers);
     tcase_add_test(test_case, a_capset_that_does_not_fit_is_refused);
     tcase_add_loop_test(test_case, names_are_cut_and_cleaned, 0, (int)ARRAY_SIZE(names));

@@ -186,6 +186,47 @@ START_TEST(an_exporter_has_a_name)
 }
 END_TEST
 
+static const struct {
+    const char *name;
+    const char *words; /* NULL: it is not one */
+} gbm_names[] = {
+    {"gbm", ""},
+    {"gbm:", ""},
+    {"gbm:scanout", "scanout"},
+    {"gbm:linear,scanout,/dev/dri/card7", "linear,scanout,/dev/dri/card7"},
+    {"gbm:rendering", "rendering"},
+    {"gbmx", NULL},
+    {"gbm:scan", NULL},
+    {"gbm:scanouts", NULL},
+    {"gbm:scanout,,linear", NULL},
+    {"gbm:/dev/dri/a-name-that-is-longer-than-any-node-of-the-kernel-could-have", NULL},
+};
+
+START_TEST(a_buffer_of_gbm_has_words)
+{
+    struct exporter found;
+    struct error error;
+    bool good = exporter_find(gbm_names[_i].name, &found, &error);
+    ck_assert_int_eq(good, gbm_names[_i].words != NULL);
+    if (good)
+        ck_assert_str_eq(found.argument, gbm_names[_i].words);
+    else
+        ck_assert_int_eq(error.code, ERROR_CONFIG_USAGE);
+}
+END_TEST
+
+/* On a host without DRM nodes, and on one with them a node that is none. */
+START_TEST(a_buffer_of_gbm_needs_a_node)
+{
+    struct exporter found;
+    struct target target;
+    struct error error;
+    ck_assert(exporter_find("gbm:/dev/null", &found, &error));
+    ck_assert(!target_open(&target, &found, MIB, MEMATTR_NPT, &error));
+    ck_assert_int_eq(error.code, ERROR_CONFIG_HOST);
+}
+END_TEST
+
 /* --- dmabuf-lab --- */
 
 static const struct {
@@ -353,6 +394,8 @@ Suite *matrix_target_suite(void)
     tcase_add_loop_test(target, the_host_attribute_is_linux_own, 0, ARRAY_SIZE(hosts));
     tcase_add_test(target, exporters_have_all_they_need);
     tcase_add_test(target, an_exporter_has_a_name);
+    tcase_add_loop_test(target, a_buffer_of_gbm_has_words, 0, ARRAY_SIZE(gbm_names));
+    tcase_add_test(target, a_buffer_of_gbm_needs_a_node);
     tcase_add_test(target, the_kernel_is_believed_about_the_mapping);
     suite_add_tcase(suite, target);
     TCase *lab = tcase_create("dmabuf-lab");

@@ -38,6 +38,8 @@ START_TEST(every_format_is_converted)
         const uint8_t want_two[] = {'r', 'g', 'b', want[3], 9, 9, 9, opaque ? 255 : 9,
                                     0xee};
         ck_assert_mem_eq(pixels, want_two, sizeof want_two);
+        picture_convert(two, two, formats[i].format, 2);
+        ck_assert_mem_eq(two, want_two, sizeof two);
     }
 }
 END_TEST

@@ -69,7 +69,7 @@ START_TEST(a_blob_is_a_buffer_of_the_exporter)
     void *host;
     uint64_t size;
     ck_assert(!renderer.ops->blob_map(renderer.context, 5, &host, &size, &error));
-    renderer.ops->blob_destroy(renderer.context, 5);
+    renderer.ops->resource_destroy(renderer.context, 5);
 }
 END_TEST
 
@@ -80,7 +80,7 @@ START_TEST(so_many_at_one_time)
         ck_assert_msg(create(id, &error), "%s", error.text);
     ck_assert(!create(99, &error));
     ck_assert_int_eq(error.code, ERROR_GUEST_LIMIT);
-    renderer.ops->blob_destroy(renderer.context, 7);
+    renderer.ops->resource_destroy(renderer.context, 7);
     ck_assert(create(99, &error)); /* the others are left to destroy() */
 }
 END_TEST

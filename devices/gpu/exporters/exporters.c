@@ -115,6 +115,21 @@ const struct exporter exporters[] = {
 
 const unsigned exporter_count = ARRAY_SIZE(exporters);
 
+/* "gbm", "gbm:WORDS" */
+static bool find_gbm(const char *name, struct exporter *exporter, struct error *error)
+{
+    const char *words = name + sizeof EXPORTER_GBM - 1;
+    words += *words == ':';
+    *exporter = (struct exporter){
+        .name = name,
+        .open = exporter_gbm,
+        .argument = words,
+        .protection = TARGET_SAID,
+        .source = "the driver of the node: exporters_gbm.c, describe()",
+    };
+    return exporter_gbm_check(words, error);
+}
+
 bool exporter_find(const char *name, struct exporter *exporter, struct error *error)
 {
     static const char lab[] = EXPORTER_LAB;
@@ -124,13 +139,17 @@ bool exporter_find(const char *name, struct exporter *exporter, struct error *er
             return true;
         }
     }
+    static const char gbm[] = EXPORTER_GBM;
+    const char *behind = name + sizeof gbm - 1;
+    if (strncmp(name, gbm, sizeof gbm - 1) == 0 && (*behind == '\0' || *behind == ':'))
+        return find_gbm(name, exporter, error);
     struct dmabuf_lab_create ignored;
     if (strncmp(name, lab, sizeof lab - 1) != 0)
         return error_set(
             error, ERROR_CONFIG_USAGE,
             "there is no exporter \"%s\": expected udmabuf, \"system heap\", "
-            "\"vgem PRIME\", \"virtio-gpu PRIME\", \"vkms PRIME\", or "
-            "dmabuf-lab:BACKING,VMA,ATTRIBUTE",
+            "\"vgem PRIME\", \"virtio-gpu PRIME\", \"vkms PRIME\", gbm, "
+            "gbm:scanout, or dmabuf-lab:BACKING,VMA,ATTRIBUTE",
             name);
     *exporter = (struct exporter){
         .name = name,

@@ -59,9 +59,10 @@ extern const struct exporter exporters[];
 extern const unsigned exporter_count;
 
 #define EXPORTER_LAB "dmabuf-lab:"
+#define EXPORTER_GBM "gbm"
 
 /* The exporter of this name: one of the table, or "dmabuf-lab:" and its words, see
- * exporter_lab(). `name` stays in use. False: there is none. ERROR_CONFIG_USAGE. */
+ * exporter_lab(), or "gbm", with ":" and words or without, see exporter_gbm(). `name` stays in use. False: there is none. ERROR_CONFIG_USAGE. */
 bool exporter_find(const char *name, struct exporter *exporter, struct error *error);
 
 /* Gets `size` bytes of memory from the exporter, maps it, and looks at the mapping.
@@ -108,6 +109,12 @@ bool exporter_lab_move(const struct target *target, struct error *error);
 bool exporter_lab_set_attribute(const struct target *target, const char *attribute,
                                 struct error *error);
 bool exporter_lab_revoke(const struct target *target, struct error *error);
+
+/* A buffer of libgbm. words: scanout, linear, rendering, the path of a primary node; comma
+ * between them; "": any. The buffer's facts are those of the node's driver. */
+bool exporter_gbm(struct target *target, const char *words, struct error *error);
+/* Whether these are such words. ERROR_CONFIG_USAGE. */
+bool exporter_gbm_check(const char *words, struct error *error);
 
 /* --- vma.c --- */
 
