@@ -36,8 +36,9 @@ enum case_need {
     NEEDS_STRICT = 1 << 17, /* arm64, Linux 6.17 and newer, no FWB and DIC: KVM refuses
                                 memslots over cacheable VM_PFNMAP mappings */
     NEEDS_GICV2 = 1 << 18,  /* arm64, an interrupt controller of version 2 only */
-    NEEDS_LINUX = 1 << 19, /* arm64 with /dev/kvm, and Linux for a guest in /run/lab/linux
-                               (tests/lab/lab --linux-guest) */
+    NEEDS_LINUX =
+        1 << 19, /* /dev/kvm, and Linux for a guest in /run/lab/linux, with s2guest
+                               and the module pte-reader (tests/lab/lab --linux-guest) */
     NEEDS_HAZARD =
         1 << 20, /* arm64 with /dev/kvm, venus and udmabuf, and a kernel that maps
                                blocks where there are none (docs/memory-attributes.md) */
@@ -70,12 +71,14 @@ struct e2e_case {
 #define SAW_EACH_OTHER   SAYS_YES("guest_saw_host_write"), SAYS_YES("host_saw_guest_write")
 
 /* cases.c: those that any architecture can run, and x86's; cases_arm64.c: those of arm64;
- * cases_lab.c: those with the host modules of this project. */
+ * cases_lab.c: those with the host modules of this project; cases_linux.c: a Linux guest. */
 extern const struct e2e_case e2e_cases[];
 extern const unsigned e2e_case_count;
 extern const struct e2e_case e2e_cases_arm64[];
 extern const unsigned e2e_case_arm64_count;
 extern const struct e2e_case e2e_cases_lab[];
 extern const unsigned e2e_case_lab_count;
+extern const struct e2e_case e2e_cases_linux[];
+extern const unsigned e2e_case_linux_count;
 
 #endif

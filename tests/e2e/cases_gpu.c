@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: MIT */
+/* 3D resources, blobs of guest memory, and blobs of libgbm. */
+#include "tests/e2e/cases.h"
+#include "vmm/types.h"
+
+// clang-format off
+const struct e2e_case e2e_cases_gpu[] = {
+    {.name = "transfers", .needs = NEEDS_HARDWARE | NEEDS_VIRGL, .scenario = "scenario=transfers",
+     .environment = "EGL_PLATFORM=surfaceless", .arguments = {"--gpu=virgl"}, .out = {"PASS transfers"}},
+    {.name = "guest-blob-dmabuf", .needs = NEEDS_HARDWARE | NEEDS_DMABUF, .scenario = "scenario=guest-blob",
+     .arguments = {"--gpu=venus", "--trace"}, .out = {"PASS guest-blob"}, .err = {"its guest memory is a dma-buf"}},
+    {.name = "gbm-wc", .needs = NEEDS_KVM | NEEDS_NO_INFO | NEEDS_NPT, .scenario = "scenario=exporter map-info=wc",
+     .arguments = {"--json", "--blobs-from=gbm:scanout", "--drm-node=/dev/dri/card0"},
+     .out = {SAYS("exp_name", "drm"), SAYS("driver", "WC"), SAYS("verdict", "match"), SAW_EACH_OTHER}},
+    {.name = "gbm-unknown-word", .needs = NEEDS_KVM | NEEDS_NO_INFO, .scenario = "scenario=hello", .status = 2,
+     .arguments = {"--blobs-from=gbm:moon"}, .err = {"unknown word \"moon\""}},
+};
+// clang-format on
+
+const unsigned e2e_case_gpu_count = ARRAY_SIZE(e2e_cases_gpu);
