@@ -20,7 +20,10 @@ write_job() {
             echo "mount_share share$i $(quoted "${share%:rw}") $(share_mode "$share")"
             i=$((i + 1))
         done
-        [ -z "$linux_guest" ] || echo "mount_linux_guest $(quoted "${kernel_image##*/}" "${kernel_initrd##*/}")"
+        # shellcheck disable=SC2086 # a list
+        [ -z "$guests" ] || echo "mount_linux_guests $(quoted "${run_dir##*/}" $guests)"
+        # shellcheck disable=SC2086 # a list
+        [ -z "$images" ] || echo "mount_images $(quoted $images)"
         for module in $own; do echo "load_own $(quoted "$kernel" "${module//-/_}")"; done
         for variable in "${variables[@]}"; do echo "export $(quoted "$variable")"; done
         echo "shader_cache=$(quoted "/s2vmm/build/lab/shaders-$(digest "$tree_root").tar")"
@@ -110,7 +113,8 @@ set_qemu_arguments() {
         add_9p "share$i" "${share%:rw}" "$(share_mode "$share")"
         i=$((i + 1))
     done
-    [ -z "$linux_guest" ] || add_9p kernel "${kernel_image%/*}" ro
+    [ -z "$guests" ] || add_9p guests "$cache/guests" ro
+    [ -z "$images" ] || add_9p images "$cache/images" ro
     # devices that a module is of no use without
     case ,$modules, in *,virtio-gpu,*) qemu_arguments+=(-device virtio-gpu-pci) ;; esac
     case ,$modules, in *,bochs,*) qemu_arguments+=(-device bochs-display) ;; esac
@@ -144,6 +148,8 @@ boot() {
     local status relays begin=$EPOCHREALTIME
     check_modules "$modules"
     set_qemu_arguments
+    # shellcheck disable=SC2086 # a list
+    write_guest_initrds $guests
     write_job "$@"
     mkfifo "$run_dir/out" "$run_dir/err"
     cat "$run_dir/out" &

@@ -35,8 +35,8 @@ prepare_source() {
     cp "$tree/arch/x86/boot/bzImage" "$directory/bzImage" || die "$item: cannot write to $directory"
     cp "$tree/include/config/kernel.release" "$directory/release"
     cp "$tree/.config" "$directory/config"
-    mkdir "$directory/modules"
-    collect_modules "$tree" "$directory/modules"
+    # shellcheck disable=SC2046 # a list
+    collect_modules "$tree" "$directory/modules" $(catalogue base) $(extra_modules amd64)
     for module in $(catalogue base) $(extra_modules amd64); do
         [ -e "$directory/modules/$module.load" ] || die "$item: there is no module $module: see $lab_dir/$name.config"
     done

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 # shellcheck shell=bash disable=SC2034,SC2154 # variables are shared by the files that tests/lab/lab sources
 # A kernel for L1: the uncompressed image (QEMU starts a vmlinux 0.5 to 1 s faster than a bzImage, and arm64 has an
-# Image), the modules that the catalogue names with all that they need, and an initrd of busybox, those modules and the
-# lab's inits: of L1, and of a Linux guest of s2vmm.
+# Image), the modules that the catalogue names with all that they need, and an initrd of busybox, those modules and
+# the lab's init.
 
 # ensure_kernel NAME [MODULES_DIR]: sets kernel_image, kernel_initrd, kernel_modules (what --modules can name; empty if
 # not known), kernel_label and console_level
@@ -26,8 +26,8 @@ ensure_kernel() {
     # what lockdep says is a warning, and does not come to the console by itself
     if catalogue source "$name" >/dev/null; then kernel_image=$directory/bzImage console_level=loglevel=5; fi
     kernel_modules=$(cd "$directory/modules" && echo *.load)
-    # an initrd is quickly made: anew whenever one of the lab's inits is another one
-    kernel_initrd=$directory/initrd-$(digest "$(cat "$lab_dir/init" "$lab_dir/guest-init")").cpio
+    # an initrd is quickly made: anew whenever the lab's init is another one
+    kernel_initrd=$directory/lab-$(digest "$(cat "$lab_dir/init")").cpio
     [ -e "$kernel_initrd" ] ||
         make_initrd "$kernel_initrd" "$directory/modules" "$directory/busybox"
 }
@@ -58,7 +58,8 @@ own_kernel() {
     mkdir -p "$run_dir/modules"
     if [ -n "$modules" ]; then
         [ -d "$modules" ] || die "--modules-dir $modules: no such folder"
-        collect_modules "$modules" "$run_dir/modules"
+        # shellcheck disable=SC2046 # a list
+        collect_modules "$modules" "$run_dir/modules" $(catalogue base) $(extra_modules "$architecture")
         kernel_modules=$(cd "$run_dir/modules" && echo *.load)
     else
         note "no --modules-dir: ${path##*/} must have 9p, virtio and overlayfs (and KVM, if it is wanted) built in"
@@ -91,19 +92,36 @@ find_image() {
 
 # prepare_kernel NAME SUITE METAPACKAGE DIRECTORY
 prepare_kernel() {
-    local name=$1 item=kernel-$1 suite=$2 directory=$4 unpacked=$4/unpacked image release file path module begin
+    local name=$1 item=kernel-$1 directory=$4 module begin
+    unpack_kernel "$item" "$@"
+    begin=$SECONDS
+    # shellcheck disable=SC2046 # a list
+    collect_modules "$directory/unpacked/usr/lib/modules"/* "$directory/modules" \
+        $(catalogue base) $(extra_modules "$(architecture_of "$name")")
+    for module in $(catalogue base); do
+        [ -e "$directory/modules/$module.load" ] || die "kernel $name: its package has no module $module"
+    done
+    rm -rf "$directory/unpacked" "$directory/vmlinuz"
+    note "$item: $(cat "$directory/release") prepared in $((SECONDS - begin)) s, $(du -sm "$directory" | cut -f1) MB"
+    compare_with_lock kernel "${directory%.partial}" "$directory/versions"
+}
+
+# unpack_kernel ITEM NAME SUITE METAPACKAGE DIRECTORY: what a kernel's package has, as it is (unpacked/, vmlinuz, config),
+# the uncompressed image (vmlinux or Image), busybox, release, versions
+unpack_kernel() {
+    local item=$1 name=$2 suite=$3 directory=$5 unpacked=$5/unpacked image release file path
     apt_root "$suite" "$item"
     apt_lists "$suite" "$item"
-    image=$(find_image "$name" "$3" "$item")
+    image=$(find_image "$name" "$4" "$item")
     [ -n "$image" ] || die "kernel $name: the suite $suite has no image of this version; choose another one in $lab_dir/catalogue"
     # what an image asks for on a machine that it is installed on, and not here
     # shellcheck disable=SC2086 # one package, or two
     fetch_debs "$item" "$suite" 'kmod linux-base initramfs-tools' $image busybox-static
-    begin=$SECONDS
     mkdir -p "$unpacked/usr/lib" "$unpacked/usr/bin"
     ln -s usr/lib "$unpacked/lib"
     ln -s usr/bin "$unpacked/bin"
     unpack_debs "$unpacked" --exclude=./usr/share/doc
+    forget_debs "$item"
     sed -E "s/^linux-(image|binary-unsigned)-[0-9][^ ]*/linux-image/" "$unpacked/versions" >"$directory/versions"
     release=$(cd "$unpacked/usr/lib/modules" && echo *)
     echo "$release" >"$directory/release"
@@ -118,15 +136,6 @@ prepare_kernel() {
     amd64) uncompress_bzimage "$directory/vmlinuz" "$directory/vmlinux" ;;
     arm64) uncompress_image "$directory/vmlinuz" "$directory/Image" ;;
     esac
-    mkdir "$directory/modules"
-    collect_modules "$unpacked/usr/lib/modules/$release" "$directory/modules"
-    for module in $(catalogue base); do
-        [ -e "$directory/modules/$module.load" ] || die "kernel $name: the package $image has no module $module"
-    done
-    rm -rf "$unpacked" "$directory/vmlinuz"
-    forget_debs "$item"
-    note "$item: $release prepared in $((SECONDS - begin)) s, $(du -sm "$directory" | cut -f1) MB"
-    compare_with_lock kernel "${directory%.partial}" "$directory/versions"
 }
 
 # uncompress_bzimage BZIMAGE VMLINUX: the payload's place is in the boot protocol's header (offsets 0x1f1, 0x248, 0x24c);
@@ -165,22 +174,24 @@ uncompress() {
     rm "$1"
 }
 
-# collect_modules MODULES_DIR DIRECTORY: the catalogue's modules and what they need, uncompressed; for each NAME a file
+# collect_modules MODULES_DIR DIRECTORY MODULE...: the modules and what they need, uncompressed; for each NAME a file
 # NAME.load with the module files in the order of loading (empty: it is built in)
 collect_modules() {
-    local module path
+    local from=$1 to=$2 module path
     local -A module_path=()
+    shift 2
+    mkdir -p "$to"
     while IFS= read -r path; do
         module=${path##*/}
         module=${module%%.ko*}
         module_path[${module//-/_}]=$path
-    done < <(find "$1" -name '[!.]*.ko*' -type f)
-    for module in $(catalogue base) $(extra_modules "$architecture"); do
+    done < <(find "$from" -name '[!.]*.ko*' -type f)
+    for module; do
         load_order=()
-        if add_module "${module//-/_}" "$2"; then
-            printf '%s\n' "${load_order[@]}" >"$2/$module.load"
-        elif grep -q "/${module//[-_]/[-_]}\.ko" "$1/modules.builtin" 2>/dev/null; then
-            : >"$2/$module.load"
+        if add_module "${module//-/_}" "$to"; then
+            printf '%s\n' "${load_order[@]}" >"$to/$module.load"
+        elif grep -q "/${module//[-_]/[-_]}\.ko" "$from/modules.builtin" 2>/dev/null; then
+            : >"$to/$module.load"
         fi
     done
 }
@@ -209,11 +220,16 @@ make_initrd() {
     stage=$(mktemp -d "${1%/*}/stage.XXXXXX") || die "cannot write to ${1%/*}"
     mkdir -p "$stage"/{bin,dev,proc,sys,tree,rw,new,modules}
     cp "$3" "$stage/bin/busybox"
-    cp "$lab_dir/init" "$lab_dir/guest-init" "$stage"
-    chmod 755 "$stage/init" "$stage/guest-init" "$stage/bin/busybox"
+    cp "$lab_dir/init" "$stage"
+    chmod 755 "$stage/init" "$stage/bin/busybox"
     find "$2" -type f -exec cp -t "$stage/modules" {} +
-    (cd "$stage" && find . | cpio -o -H newc -R 0:0 --quiet) >"$stage.cpio" || die "cannot write $stage.cpio"
-    mv "$stage.cpio" "$1"
-    rm -rf "$stage"
-    find "${1%/*}" -maxdepth 1 -name 'initrd-*.cpio' ! -path "$1" -delete
+    pack "$stage" "$1"
+    find "${1%/*}" -maxdepth 1 -name 'lab-*.cpio' ! -path "$1" -delete
+}
+
+# pack STAGE FILE: FILE is a cpio archive of STAGE, which is removed
+pack() {
+    (cd "$1" && find . | cpio -o -H newc -R 0:0 --quiet) >"$1.cpio" || die "cannot write $1.cpio"
+    mv "$1.cpio" "$2"
+    rm -rf "$1"
 }

@@ -6,7 +6,7 @@
 # nothing of this machine's is used but its kernel.
 
 # own_modules: those of the repository, in the order in which they are loaded
-own_modules() { catalogue own; }
+own_modules() { names own; }
 
 # split_modules LIST: sets modules to the kernel's of LIST, and own to the repository's in their order, each with those
 # before it that it needs
@@ -56,10 +56,6 @@ prepare_kbuild() {
 ensure_headers() {
     local kernel=$1 revision
     kernel_release=$(cat "$cache/kernels/$kernel/release")
-    case $kernel_release in
-    [1-5].* | 6.[0-9].* | 6.1[01].*)
-        die "kernel $kernel: the repository's modules are for 6.12 and newer, and this is $kernel_release" ;;
-    esac
     if catalogue source "$kernel" >/dev/null; then
         headers_root=$cache/kernels/$kernel/root
         return
@@ -80,15 +76,19 @@ link_root() {
 
 # prepare_headers KERNEL RELEASE REVISION DIRECTORY: RELEASE is 6.12.117+deb13-amd64, REVISION its package's version
 prepare_headers() {
-    local kernel=$1 release=$2 revision=$3 directory=$4 item=headers-$1 suite present
+    local kernel=$1 release=$2 revision=$3 directory=$4 item=headers-$1 suite present kbuild
     suite=$(catalogue kernel "$kernel" | cut -d' ' -f1)
     ensure_kbuild
     link_root "$kbuild_root" "$directory/root"
-    # the headers are for the kernel's architecture, the programs in linux-kbuild for this machine's
-    present="linux-image-$release=$revision linux-base-$release=$revision linux-base linux-kbuild-${release%-*} gcc-14 gcc-14-for-host"
+    kbuild=linux-kbuild-${release%-*}
+    case $release in 6.1.*) kbuild=linux-kbuild-6.1 ;; esac
+    # the headers are for the kernel's architecture, the programs in linux-kbuild for this machine's; 6.1 asks for the
+    # compiler that it was built with
+    present="linux-image-$release=$revision linux-base-$release=$revision linux-base $kbuild gcc-14 gcc-14-for-host"
+    present+=' linux-compiler-gcc-12-x86 gcc-12'
     add_headers "$item" "$suite" "$present" "$directory" "linux-headers-$release" "linux-headers-${release%-*}-common"
     suite=$(machine_suite "${suite#arm64-}")
-    add_headers "$item" "$suite" 'libc6 libelf1t64 libssl3t64 zlib1g pahole' "$directory" "linux-kbuild-${release%-*}"
+    add_headers "$item" "$suite" 'libc6 libelf1 libelf1t64 libssl3 libssl3t64 zlib1g pahole' "$directory" "$kbuild"
     note "$item: $release, $(du -sm "$directory/root/usr/src" | cut -f1) MB"
 }
 
@@ -135,19 +135,30 @@ set_in_root() {
         "${clean[@]}" chroot "$root")
 }
 
-# module_sources: the folders of those modules that the repository has
-module_sources() {
-    local module
+# modules_for KERNEL: those of the repository's modules that can be built for it
+modules_for() {
+    local module oldest release
+    release=$(cat "$cache/kernels/$1/release")
     for module in $(own_modules); do
-        [ ! -e "$repository/devices/$module/Kbuild" ] || echo "devices/$module"
+        oldest=$(catalogue own "$module" | cut -d' ' -f2)
+        [ "$(printf '%s\n' "$oldest" "$release" | sort -V | head -n 1)" != "$oldest" ] || echo "$module"
+    done
+}
+
+# module_sources KERNEL: the folders of the modules that can be built for it
+module_sources() {
+    local module folder
+    for module in $(modules_for "$1"); do
+        folder=$(catalogue own "$module" | cut -d' ' -f1)
+        [ ! -e "$repository/$folder/Kbuild" ] || echo "$folder"
     done
 }
 
 # ensure_modules KERNEL: build/modules/KERNEL/NAME.ko of every module of the repository, for a kernel that is cached
 ensure_modules() {
     local kernel=$1 directory=$repository/build/modules/$1 key sources
-    sources=$(module_sources)
-    [ -n "$sources" ] || die "$repository/devices has none of the modules $(own_modules)"
+    sources=$(module_sources "$kernel")
+    [ -n "$sources" ] || die "kernel $kernel: $repository has none of the modules that can be built for it: $(modules_for "$kernel")"
     ensure_headers "$kernel"
     # shellcheck disable=SC2086 # a list
     key=$(digest "$(cat "${headers_root%/root}/key")" \
@@ -179,6 +190,9 @@ build_modules() {
     # shellcheck disable=SC2016 # make's variable: no pahole differs from none
     arguments+=(CROSS_COMPILE="$cross" CC="$cross$compiler" HOSTCC="$compiler" W=1 KCFLAGS=-Werror
         CONFIG_DEBUG_INFO_BTF_MODULES= PAHOLE_VERSION='$(CONFIG_PAHOLE_VERSION)' cmd_checkdoc= M="${work#"$headers_root"}")
+    # 6.1 was built with gcc 12; gcc 14 does as well, and make would only warn
+    # shellcheck disable=SC2016 # make's variable
+    case $kernel_release in 6.1.*) arguments+=(CC_VERSION_TEXT='$(CONFIG_CC_VERSION_TEXT)') ;; esac
     set_in_root "$headers_root"
     if ! "${in_root[@]}" make -s -j2 -C "/usr/src/linux-headers-$kernel_release" "${arguments[@]}" \
         modules >"$log" 2>&1 || grep -qi 'warning' "$log"; then

@@ -5,7 +5,7 @@
 
 lock_file=$lab_dir/versions.lock
 
-# is_cached KIND NAME: kind is tree, kernel, qemu, sysroot or kbuild; what is not in the catalogue is always there
+# is_cached KIND NAME: kind is tree, kernel, guest, image, qemu, sysroot or kbuild; what is not in the catalogue is always there
 is_cached() {
     case $2 in */* | host) return 0 ;; esac
     [ "$(cat "$cache/${1}s/$2/key" 2>/dev/null)" = "$("$1_key" "$2")" ]
@@ -13,7 +13,7 @@ is_cached() {
 
 # notable: the packages whose versions are recorded: those of the catalogue, and what decides about their behaviour
 notable() {
-    { catalogue package; echo linux-image libc6 mesa-libgallium libepoxy0 qemu-system-arm gcc-14; catalogue sysroot; } | tr ' ' '\n' | grep -v '^$' | sort -u
+    { catalogue package; echo linux-image libc6 mesa-libgallium libepoxy0 qemu-system-arm gcc-14; catalogue sysroot; catalogue image; catalogue image-package; } | tr ' ' '\n' | grep -v '^$' | sort -u
 }
 
 # recorded KIND NAME FILE: lock lines from a versions file
@@ -36,7 +36,7 @@ write_lock() {
     {
         echo '# SPDX-License-Identifier: MIT'
         echo "# What the project was last tested with; written by 'tests/lab/lab --lock'. kind, name, package, version"
-        for kind in kernel tree qemu sysroot kbuild; do
+        for kind in kernel guest tree image qemu sysroot kbuild; do
             for name in $(names_of $kind); do
                 if is_cached $kind "$name"; then
                     recorded $kind "$name" "$cache/${kind}s/$name/versions"
@@ -51,14 +51,18 @@ write_lock() {
 }
 
 # names_of KIND: kernels have rows of two kinds
-names_of() { case $1 in kernel) names kernel && names source ;; *) names "$1" ;; esac; }
+names_of() { case $1 in kernel) names kernel && names source ;; guest) names kernel ;; *) names "$1" ;; esac; }
 
 # list: a table for people
 list() {
-    local architecture
+    local architecture name
     for architecture in amd64 arm64; do
         echo "kernels, --arch $architecture:"
         list_kind kernel "$(prefix_of $architecture)" "$(known_kernels $architecture)"
+        echo "Linux guests of s2vmm (--linux-guest), --arch $architecture:"
+        list_kind guest "$(prefix_of $architecture)" "$(known kernel $architecture)"
+        echo "disks for them (--guest-disk), --arch $architecture:"
+        list_kind image "$(prefix_of $architecture)" "$(known image $architecture)"
         echo "trees, --arch $architecture:"
         list_kind tree "$(prefix_of $architecture)" "$(known tree $architecture)"
     done
@@ -76,8 +80,8 @@ list() {
         echo "modules, --arch $architecture:"
         echo "  $(extra_modules $architecture)"
     done
-    echo "modules of the repository, for kernels of the catalogue from 6.12 on:"
-    echo "  $(own_modules)"
+    echo "modules of the repository, and the oldest kernel that they are built for:"
+    for name in $(own_modules); do printf '  %-12s %s\n' "$name" "$(catalogue own "$name" | cut -d' ' -f2)"; done
     echo "devices:"
     echo "  $(names device)"
     echo "cache: $cache"
@@ -88,7 +92,7 @@ list_kind() {
     local kind=$1 name shown package packages suite state versions
     for shown in $3; do
         name=$2$shown
-        suite=$(catalogue "$kind" "$name" || catalogue source "$name")
+        suite=$(catalogue "${kind/guest/kernel}" "$name" || catalogue source "$name")
         suite=${suite%% *}
         state='not cached'
         versions=$lock_file
@@ -97,7 +101,8 @@ list_kind() {
             versions=$cache/${kind}s/$name/versions
         fi
         case $kind in
-        kernel) packages=linux-image ;;
+        kernel | guest) packages=linux-image ;;
+        image) packages=mesa-vulkan-drivers ;;
         tree) packages='libvirglrenderer1 mesa-vulkan-drivers' ;;
         qemu) packages=qemu-system-arm ;;
         sysroot) packages='libc6-dev linux-libc-dev' ;;
