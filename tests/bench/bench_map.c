@@ -62,7 +62,8 @@ static void map_and_unmap(struct hostmem *hostmem, int memfd, uint64_t size)
     if (fd < 0)
         fail("dup", NULL);
     if (!backing_open_fd(&backing, RENDERER_FD_SHM, fd, size, &error) ||
-        !hostmem_map(hostmem, &backing, 1, 0, &mapping, &error) ||
+        !hostmem_map(hostmem, &backing, (struct hostmem_placement){0}, 1, 0, &mapping,
+                     &error) ||
         !hostmem_unmap(hostmem, &mapping, &error))
         fail("map", &error);
     backing_close(&backing, NULL, 1);
