@@ -16,11 +16,11 @@ HOST_MACHINE := $(shell uname -m)
 ARCH := $(HOST_MACHINE)
 MACHINE := $(patsubst x86,x86_64,$(patsubst arm64,aarch64,$(ARCH)))
 ARCH_DIR := $(patsubst x86_64,x86,$(patsubst aarch64,arm64,$(MACHINE)))
-CC := $(if $(filter default,$(origin CC)),gcc,$(CC))
+CC := $(if $(FUZZ),clang,$(if $(filter default,$(origin CC)),gcc,$(CC)))
 AR := ar
 
 # Each flavour has its own folder, so that they never mix objects.
-FLAVOUR := $(if $(findstring clang,$(CC)),-clang)$(if $(SAN),-san)$(if $(COVERAGE),-coverage)
+FLAVOUR := $(if $(FUZZ),-fuzz,$(if $(findstring clang,$(CC)),-clang)$(if $(SAN),-san)$(if $(COVERAGE),-coverage))
 BUILD := build/$(MACHINE)$(FLAVOUR)
 
 # For another architecture: the cross compiler, and the headers and libraries of the oldest
@@ -46,10 +46,10 @@ WARNINGS := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wstrict-prototypes \
 SANITIZERS := -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
 PACKAGES := libdrm virglrenderer
 CPPFLAGS = -I. -D_GNU_SOURCE $(CROSS) $(shell $(PKG_CONFIG) --cflags $(PACKAGES) 2>/dev/null)
-CFLAGS = -std=c17 -O2 -g -pthread $(WARNINGS) $(if $(SAN),$(SANITIZERS)) $(if $(COVERAGE),-O0 --coverage)
-LDFLAGS = -pthread $(CROSS) $(if $(SAN),$(SANITIZERS)) $(if $(COVERAGE),--coverage)
+CFLAGS = -std=c17 -O2 -g -pthread $(WARNINGS) $(if $(SAN)$(FUZZ),$(SANITIZERS)) $(if $(FUZZ),-fsanitize=fuzzer-no-link) $(if $(COVERAGE),-O0 --coverage)
+LDFLAGS = -pthread $(CROSS) $(if $(SAN)$(FUZZ),$(SANITIZERS)) $(if $(COVERAGE),--coverage)
 # Statically what the lab's user spaces, where the program also runs, may lack.
-LDLIBS = $(shell $(PKG_CONFIG) --libs libdrm 2>/dev/null) -l:libfdt.a -ldl
+LDLIBS = $(shell $(PKG_CONFIG) --libs libdrm 2>/dev/null) -l:libfdt.a -l:libzstd.a -l:libz.a -ldl
 
 # --- the VMM -----------------------------------------------------------------------------
 VMM_SOURCES := $(wildcard vmm/*.c vmm/arch/$(ARCH_DIR)/*.c vmm/matrix/*.c vmm/experiments/*.c virtio/*.c devices/*.c \
@@ -74,7 +74,7 @@ GUEST_LDFLAGS = -nostdlib -static -no-pie -Wl,--build-id=none -Wl,--gc-sections 
 
 # --- programs for a Linux guest: static, over the kernel's own interfaces ------------------
 LINUX_GUEST := $(BUILD)/guest-linux/s2guest
-LINUX_GUEST_OBJECTS := $(patsubst %.c,$(BUILD)/%.linux.o,$(wildcard guest/linux/*.c))
+LINUX_GUEST_OBJECTS := $(patsubst %.c,$(BUILD)/%.linux.o,$(wildcard guest/linux/*.c vmm/memattr*.c) guest/options.c guest/venus.c guest/virgl.c)
 
 # --- tests -------------------------------------------------------------------------------
 # Static, as the test programs also run in the lab's user spaces, which have no Check.
@@ -85,7 +85,7 @@ UNIT := $(BUILD)/unit-tests
 E2E_SOURCES := $(wildcard tests/e2e/*.c)
 E2E_OBJECTS := $(E2E_SOURCES:%.c=$(BUILD)/%.o)
 E2E := $(BUILD)/e2e-tests
-BENCH := $(BUILD)/bench-map
+BENCH := $(BUILD)/bench-map $(BUILD)/bench-boot $(BUILD)/bench-init
 # What tries the host modules in a running kernel; they use nothing of the VMM.
 MODULE_TESTS := $(BUILD)/module-stress $(BUILD)/module-lab-check
 # The bare-metal program that compares the attribute model with an arm64 CPU: tests/oracle/run.
@@ -141,7 +141,7 @@ $(BUILD)/%.o: %.c Makefile | $(SYSROOT)
 $(BUILD)/%.linux.o: %.c Makefile | $(SYSROOT)
 	$(call say,CC,$< (Linux guest))
 	@mkdir -p $(@D)
-	$(Q)$(COMPILE) $(CROSS) -I. -D_GNU_SOURCE -std=c17 -Os -g -pthread $(WARNINGS) -MMD -MP -c -o $@ $<
+	$(Q)$(COMPILE) $(CPPFLAGS) -std=c17 -Os -g -pthread $(WARNINGS) -MMD -MP -c -o $@ $<
 
 $(BUILD)/%.guest.o: %.c Makefile | $(SYSROOT)
 	$(call say,CC,$< (guest))
@@ -192,6 +192,25 @@ bench:
 .PHONY: tests
 tests: all $(UNIT) $(E2E) $(MODULE_TESTS) $(ORACLE)
 
+# --- fuzz targets ------------------------------------------------------------------------
+# Built with FUZZ=1, into a flavour of their own; tests/fuzz/run builds and runs them. They use
+# the unit tests' fakes.
+FUZZ_SOURCES := $(filter-out tests/fuzz/fuzz.c,$(wildcard tests/fuzz/*.c))
+FUZZ_TARGETS := $(patsubst %.c,$(BUILD)/fuzz-%,$(notdir $(FUZZ_SOURCES)))
+FUZZ_OBJECTS := $(patsubst %,$(BUILD)/%.o,tests/fuzz/fuzz $(addprefix tests/unit/,virtqueue_mock gpu_driver fake_gpu fake_renderer fake_kernel))
+
+.PHONY: fuzz-targets
+fuzz-targets: $(FUZZ_TARGETS)
+.SECONDARY: $(FUZZ_SOURCES:%.c=$(BUILD)/%.o)
+
+$(BUILD)/libfuzzfakes.a: $(FUZZ_OBJECTS)
+	$(call say,AR,$@)
+	$(Q)rm -f $@ && $(AR) rcs $@ $^
+
+$(BUILD)/fuzz-%: $(BUILD)/tests/fuzz/%.o $(BUILD)/libfuzzfakes.a $(LIB)
+	$(call say,LINK,$@)
+	$(Q)$(COMPILE) $(LDFLAGS) -fsanitize=fuzzer -o $@ $^ $(LDLIBS)
+
 # --- house rules -------------------------------------------------------------------------
 C_FILES := $(shell find vmm virtio devices firmware guest tests -name '*.[ch]' 2>/dev/null)
 SHELL_FILES = $(shell grep -rlE '^\#!/bin/(ba)?sh' tests .ci 2>/dev/null) $(wildcard tests/lab/*.sh)
@@ -212,9 +231,9 @@ lint:
 	$(Q)cppcheck --quiet --error-exitcode=1 --inline-suppr --std=c11 -I. \
 		--enable=warning,performance,portability --suppress=missingIncludeSystem \
 		--suppress=unknownMacro --suppress=comparePointers:guest/* \
-		-idevices/dmabuf-info -idevices/dmabuf-lab vmm virtio devices firmware guest
+		-idevices/dmabuf-info -idevices/dmabuf-lab -iguest/linux/pte-reader vmm virtio devices firmware guest
 	+$(Q)$(MAKE) --no-print-directory -s -j2 say= CC=clang tests
-	$(Q)tests/lint-tidy $(LIB_SOURCES) vmm/main.c
+	$(Q)tests/lint-tidy $(LIB_SOURCES) vmm/main.c $(wildcard guest/linux/*.c)
 	+$(Q)$(MAKE) --no-print-directory -s -j2 say= ARCH=$(OTHER_ARCH) CC=clang tests
 	$(Q)TIDY_FLAGS='$(OTHER_FLAGS)' tests/lint-tidy $(wildcard vmm/arch/$(OTHER_ARCH)/*.c firmware/$(OTHER_ARCH)/*.c)
 	+$(Q)$(MAKE) --no-print-directory $(BUILD)/print-memattr
@@ -226,9 +245,19 @@ lint:
 format:
 	$(Q)clang-format -i $(C_FILES)
 
-$(BENCH): $(BUILD)/tests/bench/bench_map.o $(LIB)
+$(BUILD)/bench-map: $(BUILD)/tests/bench/bench_map.o $(LIB)
 	$(call say,LINK,$@)
 	$(Q)$(COMPILE) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+
+$(BUILD)/bench-boot: $(BUILD)/tests/bench/bench_boot.o
+	$(call say,LINK,$@)
+	$(Q)$(COMPILE) $(LDFLAGS) -o $@ $^
+
+# The first process of a guest: no C library, a few kB.
+$(BUILD)/bench-init: tests/bench/init.c Makefile
+	$(call say,CC,$< (static))
+	@mkdir -p $(@D)
+	$(Q)$(COMPILE) $(CROSS) -std=c17 -Os $(WARNINGS) -ffreestanding -fno-stack-protector -static -nostdlib -Wl,--build-id=none -o $@ $<
 
 $(BUILD)/print-memattr: $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/golden/*.c)) $(LIB)
 	$(call say,LINK,$@)

@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 #include "vmm/machine.h"
 
-#include <linux/virtio_mmio.h>
 #include <stdio.h>
+#include <sys/resource.h>
+#include <unistd.h>
 
 #include "devices/exit.h"
+#include "devices/power.h"
+#include "devices/pvpanic.h"
 #include "vmm/arch/arch.h"
 #include "vmm/layout.h"
 #include "vmm/machine_parts.h"
@@ -19,31 +22,27 @@ void machine_announce(struct machine *machine, enum boot_device_kind kind, uint3
 
 /* --- devices --- */
 
-/* A line at a time, so that the guest's lines and ours do not mix. */
-static void console_output(void *context, uint8_t byte)
+static void serial_output(void *context, uint8_t byte)
 {
-    FILE *out = context;
-    fputc(byte, out);
-    if (byte == '\n')
-        fflush(out);
+    struct machine *machine = context;
+    terminal_output(&machine->terminal, byte);
 }
 
 /* The one that this architecture's guests expect. */
 static bool add_serial_port(struct machine *machine, struct error *error)
 {
     struct vm *vm = &machine->vm;
-    FILE *out = machine->options->json ? stderr : stdout;
     struct bus_entry entry = {
         .name = "serial", .start = LAYOUT_SERIAL_BASE, .size = LAYOUT_SERIAL_SIZE};
     int interrupt_fd;
     if (LAYOUT_SERIAL_PL011) {
-        if (!pl011_init(&machine->pl011, console_output, out, error))
+        if (!pl011_init(&machine->pl011, serial_output, machine, error))
             return false;
         entry.ops = &pl011_bus_ops;
         entry.device = &machine->pl011;
         interrupt_fd = machine->pl011.interrupt_fd;
     } else {
-        if (!serial_init(&machine->serial, console_output, out, error))
+        if (!serial_init(&machine->serial, serial_output, machine, error))
             return false;
         entry.ops = &serial_bus_ops;
         entry.device = &machine->serial;
@@ -68,6 +67,13 @@ static bool add_rtc(struct machine *machine, struct error *error)
     return bus_add(&machine->vm.mmio, rtc, error);
 }
 
+static bool add_pvpanic(struct machine *machine, struct error *error)
+{
+    machine_announce(machine, BOOT_DEVICE_PVPANIC, 0, LAYOUT_PVPANIC_BASE,
+                     LAYOUT_PVPANIC_SIZE);
+    return pvpanic_add(&machine->vm, error);
+}
+
 static bool add_basic_devices(struct machine *machine, struct error *error)
 {
     struct vm *vm = &machine->vm;
@@ -80,37 +86,11 @@ static bool add_basic_devices(struct machine *machine, struct error *error)
     };
     if (!add_serial_port(machine, error) ||
         (LAYOUT_RTC_SIZE > 0 && !add_rtc(machine, error)) ||
+        (LAYOUT_POWER_SIZE > 0 && !power_add(&machine->vm, error)) ||
+        (LAYOUT_PVPANIC_SIZE > 0 && !add_pvpanic(machine, error)) ||
         !bus_add(&vm->mmio, exit_device, error))
         return false;
     machine_announce(machine, BOOT_DEVICE_EXIT, 0, exit_device.start, exit_device.size);
-    return true;
-}
-
-bool machine_add_virtio(struct machine *machine, struct virtio_device *device,
-                        struct error *error)
-{
-    const struct vm *vm = &machine->vm;
-    unsigned index = machine->virtio_count;
-    BUG_ON(index == MACHINE_VIRTIO_MAX);
-    struct virtio_mmio *mmio = &machine->mmio[index];
-    const struct bus_entry entry = {
-        .name = device->name,
-        .start = LAYOUT_VIRTIO_MMIO_BASE + index * (uint64_t)VIRTIO_MMIO_SIZE,
-        .size = VIRTIO_MMIO_SIZE,
-        .ops = &virtio_mmio_bus_ops,
-        .device = mmio,
-    };
-    uint32_t irq = LAYOUT_VIRTIO_MMIO_IRQ + index;
-    virtio_mmio_init(mmio, device);
-    if (!bus_add(&machine->vm.mmio, entry, error) ||
-        !kvm_irqfd(vm->fd, irq, device->interrupt_fd, error))
-        return false;
-    for (unsigned i = 0; i < device->queue_count; i++)
-        if (!kvm_ioeventfd(vm->fd, entry.start + VIRTIO_MMIO_QUEUE_NOTIFY, 4, true, i,
-                           device->kick_fds[i], error))
-            return false;
-    machine->virtio_count++;
-    machine_announce(machine, BOOT_DEVICE_VIRTIO_MMIO, irq, entry.start, entry.size);
     return true;
 }
 
@@ -134,6 +114,17 @@ bool machine_decide_guest_pat(struct platform *platform, const struct options *o
     return true;
 }
 
+/* Each blob has descriptors, here and in the render server, which inherits the limit; the usual
+ * soft limit of 1024 is for programs that use select(). */
+static void raise_descriptor_limit(void)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
+        return;
+    limit.rlim_cur = limit.rlim_max;
+    (void)setrlimit(RLIMIT_NOFILE, &limit);
+}
+
 bool machine_init(struct machine *machine, const struct options *options,
                   struct error *error)
 {
@@ -142,14 +133,59 @@ bool machine_init(struct machine *machine, const struct options *options,
         .cpu_count = options->cpu_count,
     };
     machine->options = options;
+    raise_descriptor_limit();
     trace_init(&machine->trace, stderr, options->trace);
     return platform_probe(&machine->platform, NULL, error) &&
            machine_decide_guest_pat(&machine->platform, options, false,
                                     &config.honour_guest_pat, error) &&
            vm_init(&machine->vm, &config, &machine->trace, error) &&
            boot_load(&machine->vm.memory, options->guest, options->initrd,
-                     &machine->image, error);
+                     &machine->image, error) &&
+           terminal_init(&machine->terminal, STDIN_FILENO,
+                         options->json ? stderr : stdout, error);
 }
+
+/* --- the user's side of the console --- */
+
+static size_t serial_input(void *context, const uint8_t *bytes, size_t count)
+{
+    struct machine *machine = context;
+    return LAYOUT_SERIAL_PL011 ? pl011_receive(&machine->pl011, bytes, count)
+                               : serial_receive(&machine->serial, bytes, count);
+}
+
+static size_t console_input(void *context, const uint8_t *bytes, size_t count)
+{
+    struct machine *machine = context;
+    return virtio_console_receive(&machine->console, bytes, count);
+}
+
+static void console_resized(void *context, uint16_t columns, uint16_t rows)
+{
+    struct machine *machine = context;
+    virtio_console_resize(&machine->console, columns, rows);
+}
+
+/* The tiny guest reads nothing, and is ended by ^C: the terminal stays as it is. */
+static bool start_terminal(struct machine *machine, struct error *error)
+{
+    const struct terminal_sink serial = {
+        .receive = serial_input,
+        .room_fd = LAYOUT_SERIAL_PL011 ? machine->pl011.room_fd : machine->serial.room_fd,
+        .context = machine,
+    };
+    const struct terminal_sink console = {
+        .receive = console_input,
+        .room_fd = machine->console.room_fd,
+        .resized = console_resized,
+        .context = machine,
+    };
+    return !machine->image.is_linux ||
+           terminal_start(&machine->terminal,
+                          machine->options->virtio_console ? &console : &serial, error);
+}
+
+/* --- the run --- */
 
 static bool prepare(struct machine *machine, struct vm_entry *entry, struct error *error)
 {
@@ -161,6 +197,7 @@ static bool prepare(struct machine *machine, struct vm_entry *entry, struct erro
         .devices = machine->boot_devices,
         .gic_version = vm->gic_version,
         .has_its = vm->has_its,
+        .pci = machine->pci,
     };
     return boot_prepare(&vm->memory, &config, &machine->image, entry, error);
 }
@@ -169,17 +206,26 @@ bool machine_run(struct machine *machine, struct vm_outcome *outcome, struct err
 {
     const struct options *options = machine->options;
     struct vm_entry entry;
-    return add_basic_devices(machine, error) &&
-           (!options_has_gpu(options) || machine_add_gpu(machine, error)) &&
-           prepare(machine, &entry, error) &&
-           stop_signals_start(&machine->signals, &machine->vm, error) &&
-           vm_run(&machine->vm, entry, options->timeout, outcome, error);
+    machine->signals = (struct stop_signals){
+        .user_signal = machine_take_screenshot,
+        .user_signal_context = machine,
+    };
+    bool ran = add_basic_devices(machine, error) &&
+               machine_choose_transport(machine, error) &&
+               machine_add_devices(machine, error) && prepare(machine, &entry, error) &&
+               start_terminal(machine, error) &&
+               stop_signals_start(&machine->signals, &machine->vm, error) &&
+               vm_run(&machine->vm, entry, options->timeout, outcome, error);
+    if (ran)
+        machine_take_screenshot(machine);
+    return ran;
 }
 
 void machine_finish(struct machine *machine)
 {
     stop_signals_finish(&machine->signals);
-    gpu_finish(&machine->gpu);
+    terminal_finish(&machine->terminal);
+    machine_finish_virtio(machine);
     s2_observer_finish(&machine->observer);
     serial_finish(&machine->serial);
     pl011_finish(&machine->pl011);

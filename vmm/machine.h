@@ -14,12 +14,17 @@
 #include "devices/pl011.h"
 #include "devices/pl031.h"
 #include "devices/serial.h"
+#include "devices/virtio_blk.h"
+#include "devices/virtio_console.h"
+#include "devices/virtio_rng.h"
 #include "firmware/boot.h"
 #include "virtio/mmio.h"
+#include "virtio/pci.h"
 #include "vmm/options.h"
 #include "vmm/platform.h"
 #include "vmm/s2_observer.h"
 #include "vmm/stop_signals.h"
+#include "vmm/terminal.h"
 
 #define MACHINE_VIRTIO_MAX 7u /* GPU, disks, console, entropy */
 
@@ -29,6 +34,7 @@ struct machine {
     struct platform platform;
     struct vm vm;
     struct boot_image image;
+    struct terminal terminal;
     struct serial serial; /* or the PL011 */
     struct pl011 pl011;
     struct pl031 rtc;
@@ -37,8 +43,20 @@ struct machine {
     struct s2_observer observer;
     struct recorder recorder;
     struct stop_signals signals;
+
+    bool uses_pci;
+    struct gpa_range window; /* of the GPU, at the start */
+    struct boot_pci pci;
+    struct kvm_events events;
+    struct irq_routes routes;
+    struct pci_host bridge;
     unsigned virtio_count;
     struct virtio_mmio mmio[MACHINE_VIRTIO_MAX];
+    struct virtio_pci functions[MACHINE_VIRTIO_MAX];
+    struct virtio_blk disks[OPTIONS_DISKS_MAX];
+    struct virtio_console console;
+    struct virtio_rng rng;
+
     unsigned boot_device_count;
     struct boot_device boot_devices[BOOT_DEVICES_MAX];
 };

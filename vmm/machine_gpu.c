@@ -35,15 +35,25 @@ static bool guest_mtrr_is_wb(void *context, struct gpa_range range)
     return vm_guest_mtrr_is_wb(context, range);
 }
 
+void machine_take_screenshot(void *context)
+{
+    struct machine *machine = context;
+    struct error error;
+    if (machine->options->screenshot && !gpu_screenshot(&machine->gpu, &error))
+        fprintf(stderr, "s2vmm: %s\n", error.text);
+}
+
 bool machine_add_gpu(struct machine *machine, struct error *error)
 {
     const struct options *options = machine->options;
     struct vm *vm = &machine->vm;
-    const struct gpu_config config = {
+    struct gpu_config config = {
+        .display_count = options->display_count,
+        .screenshot = options->screenshot,
         .virgl = options->virgl,
         .venus = options->venus,
         .drm_node = options->drm_node,
-        .window = {vm_free_address(vm, GIB), options->window_size},
+        .window = machine->window,
         .platform = machine->platform.memattr,
         .pfnmap_block_hazard = machine->platform.pfnmap_block_hazard,
         .permissive = options->permissive,
@@ -67,12 +77,15 @@ bool machine_add_gpu(struct machine *machine, struct error *error)
         .ops = &witness_bus_ops,
         .device = &machine->witness,
     };
+    for (unsigned i = 0; i < options->display_count; i++)
+        config.displays[i] =
+            (struct gpu_display){options->displays[i].width, options->displays[i].height};
     if (!vm_check_range(vm, "the window of the GPU", config.window, error) ||
         !open_records(machine, error))
         return false;
     if (machine->recorder.observer)
         s2_observer_init(&machine->observer, NULL, machine->platform.memattr.model,
-                         config.window);
+                         machine->uses_pci ? machine->pci.memory64 : config.window);
     if (machine->observer.reason[0])
         trace_detail(&machine->trace, "s2", "%s", machine->observer.reason);
     if (!gpu_init(&machine->gpu, &config, &vm->memory, &vm->memslots, &machine->recorder,

@@ -9,11 +9,23 @@
 void machine_announce(struct machine *machine, enum boot_device_kind kind, uint32_t irq,
                       uint64_t base, uint64_t size);
 
+/* Which transport the virtio devices are on; makes the PCI bridge if it is that. */
+bool machine_choose_transport(struct machine *machine, struct error *error);
+
+/* The GPU, disks, console and entropy that the command line asks for. */
+bool machine_add_devices(struct machine *machine, struct error *error);
+
+/* Ends all virtio devices, then takes their transport away. */
+void machine_finish_virtio(struct machine *machine);
+
 /* Puts a virtio device where the guest finds it. */
 bool machine_add_virtio(struct machine *machine, struct virtio_device *device,
                         struct error *error);
 
 /* machine_gpu.c: the GPU with its witness, and starts it. */
 bool machine_add_gpu(struct machine *machine, struct error *error);
+
+/* --screenshot; why there is none goes to stderr. The context is the machine; any thread. */
+void machine_take_screenshot(void *context);
 
 #endif
