@@ -65,8 +65,10 @@ static void keyboard_write(void *device, uint64_t offset, unsigned size, uint64_
         end(device, VM_END_RESET, "the guest asked for a reset (8042, port 0x64)");
 }
 
+/* Status 0: it takes a command. Linux waits up to 65536 reads for that (arch/x86/kernel/reboot.c,
+ * kb_wait). */
 static const struct bus_ops keyboard_ops = {
-    .read = empty_read,
+    .read = power_read,
     .write = keyboard_write,
 };
 

@@ -177,10 +177,10 @@ static size_t write_xsdt(struct aml_writer *writer, uint64_t address,
 static void fill_rsdp(uint8_t *bytes, uint64_t xsdt)
 {
     enum { SIZE_1 = 20, SIZE = 36 };
-    enum { CHECKSUM = 8, OEM = 9, REVISION = 15, LENGTH = 20, XSDT = 24, EXTENDED = 32 };
+    enum { CHECKSUM = 8, REVISION = 15, LENGTH = 20, XSDT = 24, EXTENDED = 32 };
+    static const char text[] = "RSD PTR \0" OEM_ID; /* signature, checksum, OEM */
     memset(bytes, 0, SIZE);
-    memcpy(bytes, "RSD PTR ", 8);
-    memcpy(bytes + OEM, OEM_ID, 6);
+    memcpy(bytes, text, sizeof text);
     bytes[REVISION] = 2;
     bytes[LENGTH] = SIZE;
     memcpy(bytes + XSDT, &xsdt, sizeof xsdt);

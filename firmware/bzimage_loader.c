@@ -71,7 +71,7 @@ static bool check_header(const struct bzimage_header *header, struct error *erro
 static bool find_kernel(const struct bzimage_header *header, uint64_t size,
                         uint64_t *offset, uint64_t *length, struct error *error)
 {
-    unsigned sectors = header->setup_sects == 0 ? SETUP_SECTS_0 : header->setup_sects;
+    uint64_t sectors = header->setup_sects == 0 ? SETUP_SECTS_0 : header->setup_sects;
     *offset = (sectors + 1) * SECTOR_SIZE;
     *length = (uint64_t)header->syssize * PARAGRAPH_SIZE;
     if (*length <= ENTRY_64 || *offset > size || *length > size - *offset)
@@ -123,9 +123,9 @@ static bool load(int fd, const struct guest_memory *memory, struct bzimage *imag
                  struct error *error)
 {
     uint64_t size;
-    uint64_t offset;
-    uint64_t length;
-    void *host;
+    uint64_t offset = 0;
+    uint64_t length = 0;
+    void *host = NULL;
     struct bzimage_header *header = &image->header;
     if (!file_size(fd, &size, error) || !read_header(fd, size, header, error) ||
         !check_header(header, error) ||

@@ -139,8 +139,8 @@ bool virtio_device_init(struct virtio_device *device, struct error *error);
 /* Stops the thread and closes the eventfds; a zeroed object is fine. */
 void virtio_device_finish(struct virtio_device *device);
 
-/* Before virtio_device_run(): one more fd for the device's thread. It must be read
- * (drained) by the callback. */
+/* Before virtio_device_run(), or in its thread_started: one more fd for the device's thread. It
+ * must be read (drained) by the callback. */
 void virtio_device_watch(struct virtio_device *device, int fd, void (*readable)(void *));
 void virtio_device_add_shm(struct virtio_device *device, uint8_t id,
                            struct gpa_range range);

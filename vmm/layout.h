@@ -9,7 +9,8 @@
  *                | low RAM: 0 .. min(memory size, 3 GiB)        |
  *                |   0x0000_1000  boot: GDT, page tables, ...   |  below 64 KiB
  *                |   0x0001_0000  free for the guest            |
- *                |   0x000e_0000  Linux: ACPI tables            |  to 1 MiB
+ *                |   0x000e_0000  Linux: ACPI tables            |
+ *                |   0x000f_fff0  Linux: asks for a reset       |  to 1 MiB
  *                |   0x0010_0000  the guest's image and upwards |
  *   0xc000_0000  +----------------------------------------------+  3 GiB
  *                | nothing                                      |
@@ -87,7 +88,8 @@
 #define LAYOUT_BOOT_COMMAND_LINE_SIZE 0x1000ull
 #define LAYOUT_BOOT_STACK_TOP         0x10000ull /* grows down to 0xa000 */
 #define LAYOUT_BOOT_RESERVED          0xa0000ull /* from here to 1 MiB is not RAM for Linux */
-#define LAYOUT_BOOT_ACPI              0xe0000ull /* RSDP and tables, to 1 MiB */
+#define LAYOUT_BOOT_ACPI              0xe0000ull /* RSDP and tables */
+#define LAYOUT_BOOT_RESET_VECTOR      0xffff0ull /* to 1 MiB: where real mode begins */
 
 /* As Linux asks for (Documentation/arch/x86/boot.rst, "64-bit Boot Protocol"). */
 #define LAYOUT_BOOT_CODE_SELECTOR 0x10u

@@ -69,6 +69,8 @@ bool machine_add_gpu(struct machine *machine, struct error *error)
         .guest_mtrr_is_wb = guest_mtrr_is_wb,
         .guest_mtrr_is_wb_context = vm,
         .force_map_info = options->force_map_info,
+        .force_map_raw = options->force_map_info != MEMATTR_MAP_NONE,
+        .force_map_value = options->force_map_value,
     };
     const struct bus_entry witness = {
         .name = "witness",

@@ -45,7 +45,14 @@ static bool modes_are_equal(const struct termios *a, const struct termios *b)
            a->c_cc[VMIN] == b->c_cc[VMIN] && a->c_cc[VTIME] == b->c_cc[VTIME];
 }
 
-/* A background job leaves the terminal to the others. */
+/* A background job leaves the terminal to the others: it must not read it either. A terminal that
+ * is not our session's has no jobs. */
+static bool is_in_background(const struct terminal *terminal)
+{
+    pid_t foreground = terminal->is_tty ? tcgetpgrp(terminal->input) : -1;
+    return foreground >= 0 && foreground != getpgrp();
+}
+
 static void set_raw(const struct terminal *terminal)
 {
     if (terminal->is_tty && tcgetpgrp(terminal->input) == getpgrp())
@@ -69,13 +76,10 @@ static void restore(const struct terminal *terminal)
 
 /* --- watcher --- */
 
-/* Never returns. The terminal's signals are blocked: only then a process in the background may
- * set its modes (tty_jobctrl.c of Linux, __tty_check_change()). */
+/* Never returns. All signals are blocked, the terminal's too: only then a process in the
+ * background may set its modes (tty_jobctrl.c of Linux, __tty_check_change()). */
 static _Noreturn void watch(struct terminal *terminal, int pipe_end)
 {
-    sigset_t all;
-    sigfillset(&all);
-    sigprocmask(SIG_SETMASK, &all, NULL);
     setpgid(0, 0);
     prctl(PR_SET_NAME, "s2vmm-terminal");
     /* The terminal and the pipe, and nothing else of what we were started with: somebody may
@@ -102,11 +106,17 @@ static bool start_watcher(struct terminal *terminal, struct error *error)
                          "pipe for the terminal: %s; see "
                          "ulimit -n",
                          strerror(errno));
+    sigset_t all;
+    sigset_t before;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all,
+                    &before); /* the watcher's from its first moment on */
     terminal->watcher = fork();
     if (terminal->watcher == 0) {
         close(ends[1]);
         watch(terminal, ends[0]);
     }
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
     close(ends[0]);
     if (terminal->watcher < 0) {
         close(ends[1]);
@@ -201,13 +211,15 @@ static void deliver(struct terminal *terminal)
     memmove(terminal->buffer, terminal->buffer + taken, terminal->buffered);
 }
 
-/* Also ends for a terminal that is gone, or is no longer ours: EIO, until SIGCONT. */
+/* Also ends for a terminal that is gone. In the background a read fails with EIO, for this thread
+ * blocks SIGTTIN (tty_jobctrl.c of Linux, __tty_check_change()). */
 static void read_input(struct terminal *terminal)
 {
     uint8_t bytes[TERMINAL_BUFFER_SIZE];
     ssize_t count =
         read(terminal->input, bytes, TERMINAL_BUFFER_SIZE - terminal->buffered);
-    if (count < 0 && (errno == EINTR || errno == EAGAIN))
+    if (count < 0 && (errno == EINTR || errno == EAGAIN ||
+                      (errno == EIO && is_in_background(terminal))))
         return;
     if (count <= 0)
         terminal->input_ended = true;
@@ -230,10 +242,8 @@ static void read_signal(struct terminal *terminal)
     struct signalfd_siginfo info;
     if (read(terminal->signal_fd, &info, sizeof info) != (ssize_t)sizeof info)
         return;
-    if (info.ssi_signo == SIGCONT && terminal->is_tty) {
+    if (info.ssi_signo == SIGCONT)
         set_raw(terminal);
-        terminal->input_ended = false;
-    }
     tell_size(terminal);
 }
 
@@ -249,11 +259,18 @@ static void *run(void *context)
         [POLL_FLUSH] = {.fd = terminal->flush_fd, .events = POLLIN},
         [POLL_QUIT] = {.fd = terminal->quit_fd, .events = POLLIN},
     };
+    bool was_in_background = false;
     tell_size(terminal);
     while (fds[POLL_QUIT].revents == 0) {
-        bool reads = !terminal->input_ended && terminal->buffered < TERMINAL_BUFFER_SIZE;
+        /* A shell's `fg` for a job that runs sends no signal: look now and then. */
+        bool in_background = is_in_background(terminal);
+        if (was_in_background && !in_background)
+            set_raw(terminal);
+        was_in_background = in_background;
+        bool reads = !in_background && !terminal->input_ended &&
+                     terminal->buffered < TERMINAL_BUFFER_SIZE;
         fds[POLL_INPUT].fd = reads ? terminal->input : -1; /* poll() skips -1 */
-        if (poll(fds, POLL_COUNT, -1) < 0) {
+        if (poll(fds, POLL_COUNT, in_background ? TERMINAL_LOOK_MILLISECONDS : -1) < 0) {
             BUG_ON(errno != EINTR && errno != EAGAIN && errno != ENOMEM);
             continue;
         }

@@ -18,7 +18,8 @@
  * before anything else, holds the terminal and the read end of a pipe whose write end is ours;
  * when the pipe breaks it puts the modes back, but only if they are still those that we set: a
  * shell may have been faster. It is in a process group of its own and blocks all signals.
- * After a stop (SIGSTOP) and SIGCONT raw mode is set again.
+ * After a stop (SIGSTOP) and SIGCONT raw mode is set again. A job in the background neither reads
+ * the terminal nor changes it; when it comes to the foreground it does both.
  */
 #ifndef S2VMM_TERMINAL_H
 #define S2VMM_TERMINAL_H
@@ -34,6 +35,7 @@
 
 #define TERMINAL_BUFFER_SIZE        4096
 #define TERMINAL_FLUSH_MILLISECONDS 10
+#define TERMINAL_LOOK_MILLISECONDS  250 /* in the background: is it the foreground now? */
 
 /* Who gets the bytes; called on the terminal's thread only. */
 struct terminal_sink {

@@ -32,7 +32,8 @@ static bool resource_map_blob(struct gpu *gpu, struct call *call, struct error *
         return error_wrap(error, "blob %u", map->resource_id);
     call->response->map_info = (struct virtio_gpu_resp_map_info){
         .hdr.type = VIRTIO_GPU_RESP_OK_MAP_INFO,
-        .map_info = map_info,
+        .map_info =
+            gpu->config.force_map_raw ? gpu->config.force_map_value : (uint32_t)map_info,
     };
     call->response->size = sizeof call->response->map_info;
     return true;

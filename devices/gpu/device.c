@@ -253,11 +253,21 @@ static bool create_renderer(struct gpu *gpu, struct error *error)
     return true;
 }
 
+static void poll_renderer(void *context)
+{
+    struct gpu *gpu = context;
+    gpu->renderer.ops->poll(gpu->renderer.context);
+}
+
 static bool thread_started(void *context, struct error *error)
 {
     struct gpu *gpu = context;
     if (!create_renderer(gpu, error))
         return false;
+    const struct renderer_ops *ops = gpu->renderer.ops;
+    int poll_fd = ops->poll_fd ? ops->poll_fd(gpu->renderer.context) : -1;
+    if (poll_fd >= 0)
+        virtio_device_watch(&gpu->virtio, poll_fd, poll_renderer);
     struct renderer_capset capset;
     while (gpu->renderer.ops->capset(gpu->renderer.context, gpu->offered.num_capsets,
                                      &capset))

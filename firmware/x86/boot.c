@@ -13,6 +13,7 @@
  *   0x0a000  stack, from the top down    -
  *   0x10000  free                        free
  *   0xe0000  free                        ACPI's tables, the RSDP first
+ *   0xffff0  free                        real mode's first instruction: asks for a reset
  *
  *            the tiny guest      bzImage             vmlinux, by PVH
  *   rdi      the boot_info       -                   -
@@ -47,6 +48,7 @@
 
 #define PAGE_SIZE 4096u
 #define ENTRIES   512u
+_Static_assert(LAYOUT_BOOT_PARAMETERS == LAYOUT_BOOT_INFO, "layout");
 
 #define PAGE_PRESENT_WRITABLE 0x3u
 #define PAGE_LARGE            0x80u /* PS: a 2 MiB page */
@@ -158,6 +160,24 @@ bool boot_load(const struct guest_memory *memory, const char *path, const char *
 
 /* --- what it finds --- */
 
+/* A Linux that finds "hardware-reduced" ACPI, and no UEFI, does not use ACPI's reset register: it
+ * goes back to real mode and jumps to where the BIOS begins (arch/x86/kernel/reboot.c, reboot_init
+ * and BOOT_BIOS; platform/efi/quirks.c, efi_reboot_required). So this is our BIOS. */
+static bool write_reset_vector(const struct guest_memory *memory, struct error *error)
+{
+    static const uint8_t code[] = {
+        0xba,
+        LAYOUT_POWER_RESET & 0xff,
+        LAYOUT_POWER_RESET >> 8, /* mov dx, port */
+        0xee,                    /* out dx, al */
+        0xf4,                    /* hlt */
+        0xeb,
+        0xfd, /* jmp to it */
+    };
+    return guest_memory_write(memory, gpa(LAYOUT_BOOT_RESET_VECTOR), code, sizeof code,
+                              error);
+}
+
 static bool write_acpi(const struct guest_memory *memory,
                        const struct boot_config *config, struct error *error)
 {
@@ -170,7 +190,7 @@ static bool write_acpi(const struct guest_memory *memory,
         .sleep_status_port = LAYOUT_POWER_SLEEP_STATUS,
         .reset_port = LAYOUT_POWER_RESET,
     };
-    const uint64_t capacity = MIB - LAYOUT_BOOT_ACPI;
+    const uint64_t capacity = LAYOUT_BOOT_RESET_VECTOR - LAYOUT_BOOT_ACPI;
     void *host;
     return guest_memory_view(memory, gpa(LAYOUT_BOOT_ACPI), capacity, &host, error) &&
            acpi_build(&acpi, gpa(LAYOUT_BOOT_ACPI), host, capacity, error);
@@ -182,6 +202,7 @@ bool boot_prepare(const struct guest_memory *memory, const struct boot_config *c
 {
     bool prepared = image->is_linux
                         ? write_acpi(memory, config, error) &&
+                              write_reset_vector(memory, error) &&
                               linux_write_parameters(memory, config, image, error)
                         : boot_write_info(memory, config, error);
     if (!prepared || !write_page_tables(memory, error) ||
@@ -190,7 +211,7 @@ bool boot_prepare(const struct guest_memory *memory, const struct boot_config *c
     *entry = (struct vm_entry){
         .mode = image->mode,
         .address = image->start,
-        .argument = gpa(image->is_linux ? LAYOUT_BOOT_PARAMETERS : LAYOUT_BOOT_INFO),
+        .argument = gpa(LAYOUT_BOOT_INFO), /* or the boot parameters, in the same place */
     };
     return true;
 }

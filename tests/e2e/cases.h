@@ -78,6 +78,8 @@ extern const struct e2e_case e2e_cases_arm64[];
 extern const unsigned e2e_case_arm64_count;
 extern const struct e2e_case e2e_cases_lab[];
 extern const unsigned e2e_case_lab_count;
+extern const struct e2e_case e2e_cases_gpu[];
+extern const unsigned e2e_case_gpu_count;
 extern const struct e2e_case e2e_cases_linux[];
 extern const unsigned e2e_case_linux_count;
 

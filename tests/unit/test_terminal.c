@@ -25,16 +25,20 @@
 #include "vmm/terminal.h"
 
 struct shared {
-    atomic_int owner;  /* its pid, once it runs */
+    atomic_int owner; /* its pid, once it runs */
+    atomic_int watcher;
     atomic_bool ended; /* the owner; then: */
     atomic_int status; /* as waitpid() has it */
     atomic_bool finish;
+    atomic_int move;     /* for the shell: the owner is to be in the ... */
     atomic_bool refuse;  /* the sink takes nothing */
     atomic_uint at_once; /* bytes that it takes at once */
     atomic_uint size;    /* columns << 16 | rows */
     atomic_size_t received;
     char bytes[65536];
 };
+
+enum { MOVE_NOWHERE, MOVE_FOREGROUND, MOVE_BACKGROUND };
 
 static struct shared *shared;
 static int room_fd;
@@ -112,6 +116,7 @@ static _Noreturn void run_owner(void)
     signal(SIGTERM, SIG_DFL);
     BUG_ON(!terminal_init(&terminal, 0, stderr, &error));
     BUG_ON(!terminal_start(&terminal, &to, &error));
+    atomic_store(&shared->watcher, terminal.watcher);
     atomic_store(&shared->owner, getpid());
     while (!atomic_load(&shared->finish))
         usleep(1000);
@@ -135,7 +140,13 @@ static _Noreturn void run_shell(bool foreground)
         signal(SIGTTOU, SIG_DFL);
         run_owner();
     }
-    while (waitpid(owner, &status, 0) != owner) {
+    while (waitpid(owner, &status, WNOHANG) != owner) {
+        int move = atomic_exchange(&shared->move, MOVE_NOWHERE);
+        if (move == MOVE_BACKGROUND)
+            tcsetattr(0, TCSANOW, &original);
+        if (move != MOVE_NOWHERE)
+            tcsetpgrp(0, move == MOVE_FOREGROUND ? owner : getpid());
+        usleep(1000);
     }
     atomic_store(&shared->status, status);
     atomic_store(&shared->ended, true);
@@ -224,6 +235,17 @@ START_TEST(the_watcher_survives_its_job)
 }
 END_TEST
 
+/* As a session's end, or one who ends all that has our name. */
+START_TEST(the_watcher_minds_no_signal)
+{
+    start(true);
+    for (size_t i = 1; i < ARRAY_SIZE(deaths); i++)
+        ck_assert_int_eq(kill(atomic_load(&shared->watcher), deaths[i]), 0);
+    kill(owner(), SIGKILL);
+    eventually(has_modes(&original));
+}
+END_TEST
+
 /* The shell was faster, and reads a line in modes of its own. */
 START_TEST(modes_of_others_are_left_alone)
 {
@@ -266,6 +288,35 @@ START_TEST(a_background_job_leaves_the_terminal_alone)
     atomic_store(&shared->finish, true);
     eventually(atomic_load(&shared->ended));
     ck_assert_int_eq(atomic_load(&shared->status), 0);
+}
+END_TEST
+
+/* As a shell does with a job that runs: no signal is sent. */
+static void move(int where)
+{
+    atomic_store(&shared->move, where);
+    eventually(atomic_load(&shared->move) == MOVE_NOWHERE);
+    usleep(10000);
+}
+
+START_TEST(background_and_foreground)
+{
+    start(false);
+    type("a\n", 2);
+    usleep(50000);
+    ck_assert_uint_eq(atomic_load(&shared->received), 0);
+    move(MOVE_FOREGROUND);
+    eventually(is_raw());
+    expect_received("a\n", 2);
+    move(MOVE_BACKGROUND);
+    type("b\n", 2);
+    usleep(50000);
+    expect_received("a\n", 2);
+    ck_assert(has_modes(&original));
+    move(MOVE_FOREGROUND);
+    eventually(is_raw());
+    type("\r", 1);
+    expect_received("a\nb\n\r", 5);
 }
 END_TEST
 
@@ -412,9 +463,11 @@ Suite *terminal_suite(void)
     tcase_add_loop_test(test_case, restored_after_every_death, 0,
                         (int)ARRAY_SIZE(deaths));
     tcase_add_test(test_case, the_watcher_survives_its_job);
+    tcase_add_test(test_case, the_watcher_minds_no_signal);
     tcase_add_test(test_case, modes_of_others_are_left_alone);
     tcase_add_test(test_case, raw_again_after_a_stop);
     tcase_add_test(test_case, a_background_job_leaves_the_terminal_alone);
+    tcase_add_test(test_case, background_and_foreground);
     tcase_add_test(test_case, the_escape_key);
     tcase_add_test(test_case, the_escape_key_works_while_the_guest_takes_nothing);
     tcase_add_test(test_case, the_size_is_told);

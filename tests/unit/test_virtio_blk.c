@@ -31,7 +31,7 @@ static void set_up_image(void)
     image = memfd_create("image", 0);
     for (unsigned i = 0; i < SECTORS; i++) {
         memset(sector, (int)i, sizeof sector);
-        ck_assert_int_eq(pwrite(image, sector, SECTOR, i * SECTOR), SECTOR);
+        ck_assert_int_eq(pwrite(image, sector, SECTOR, (off_t)i * SECTOR), SECTOR);
     }
     snprintf(path, sizeof path, "/proc/self/fd/%d", image);
 }
@@ -108,7 +108,7 @@ static uint8_t request(uint32_t type, uint64_t sector, uint32_t data_size, bool 
 static void expect_image(unsigned sector, uint8_t value)
 {
     uint8_t bytes[SECTOR];
-    ck_assert_int_eq(pread(image, bytes, SECTOR, sector * SECTOR), SECTOR);
+    ck_assert_int_eq(pread(image, bytes, SECTOR, (off_t)sector * SECTOR), SECTOR);
     for (unsigned i = 0; i < SECTOR; i++)
         ck_assert_uint_eq(bytes[i], value);
 }
@@ -448,7 +448,7 @@ START_TEST(a_failure_of_the_host_is_an_io_error)
 {
     uint32_t length;
     start(false, FLUSHES);
-    ck_assert_int_eq(ftruncate(image, 10 * SECTOR), 0);
+    ck_assert_int_eq(ftruncate(image, (off_t)10 * SECTOR), 0);
     for (unsigned i = 0; i < 3; i++) {
         ck_assert_uint_eq(request(VIRTIO_BLK_T_IN, 9, 2 * SECTOR, true, &length),
                           VIRTIO_BLK_S_IOERR);

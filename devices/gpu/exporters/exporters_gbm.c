@@ -50,10 +50,12 @@ static bool load(struct calls *calls, struct error *error)
     if (!library)
         return error_set(error, ERROR_CONFIG_HOST, "%s; install the package libgbm1",
                          dlerror());
+    void *symbol;
 #define X(name)                                                                          \
-    *(void **)&calls->name = dlsym(library, "gbm_" #name);                               \
-    if (!calls->name)                                                                    \
-        return error_set(error, ERROR_CONFIG_HOST, LIBRARY " has no gbm_" #name);
+    symbol = dlsym(library, "gbm_" #name);                                               \
+    if (!symbol)                                                                         \
+        return error_set(error, ERROR_CONFIG_HOST, LIBRARY " has no gbm_" #name);        \
+    memcpy(&calls->name, &symbol, sizeof symbol);
     GBM_CALLS(X)
 #undef X
     return true;
@@ -193,7 +195,7 @@ static bool try_node(struct target *target, const struct calls *calls,
 
 bool exporter_gbm(struct target *target, const char *words, struct error *error)
 {
-    struct calls calls = {0};
+    struct calls calls;
     struct wish wish;
     if (!parse(words, &wish, error) || !load(&calls, error))
         return false;
