@@ -170,7 +170,7 @@ demo:
 	$(Q)tests/setup build $(CROSS_BUILD) $(if $(NATIVE),,$(LAB_GROUP))
 	@echo 'Building s2vmm and the tiny guest'
 	+$(Q)$(MAKE) --no-print-directory -s -j2 say= all
-	$(Q)tests/demo $(if $(NATIVE),--native) --arch $(ARCH_DIR) --build $(BUILD)
+	$(Q)tests/demo$(if $(LINUX),-linux) $(if $(NATIVE),--native) --arch $(ARCH_DIR) --build $(BUILD)
 
 .PHONY: check
 check:
@@ -283,7 +283,7 @@ clean:
 .PHONY: help
 help:
 	@echo 'make               build the VMM and the tiny guest ($(BUILD)/)'
-	@echo 'make demo          the main job, in the lab; NATIVE=1: on this machine'
+	@echo 'make demo          the main job, in the lab; NATIVE=1: on this machine; LINUX=1: a stock kernel as the guest'
 	@echo 'make check         all tests; check-unit, -native, -lab, -lab-x86, -lab-arm64: a part of them'
 	@echo 'make check-debug   the modules on a kernel with lockdep and KASAN, which is built first'
 	@echo 'make bench         measure; text and JSON'

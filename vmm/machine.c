@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "devices/exit.h"
+#include "devices/legacy_ports.h"
 #include "devices/power.h"
 #include "devices/pvpanic.h"
 #include "vmm/arch/arch.h"
@@ -86,7 +87,8 @@ static bool add_basic_devices(struct machine *machine, struct error *error)
     };
     if (!add_serial_port(machine, error) ||
         (LAYOUT_RTC_SIZE > 0 && !add_rtc(machine, error)) ||
-        (LAYOUT_POWER_SIZE > 0 && !power_add(&machine->vm, error)) ||
+        (LAYOUT_POWER_SIZE > 0 && (!power_add(&machine->vm, error) ||
+                                   !legacy_ports_add(&machine->vm.ports, error))) ||
         (LAYOUT_PVPANIC_SIZE > 0 && !add_pvpanic(machine, error)) ||
         !bus_add(&vm->mmio, exit_device, error))
         return false;

@@ -19,20 +19,31 @@ bool gpu_context_check(const struct gpu *gpu, uint32_t id, struct error *error)
            error_set(error, ERROR_GUEST_CONTEXT, "there is no context %u", id);
 }
 
-/* Which capset a context is for. virtio 1.2, 5.7.6.9: with capset 0, or without CONTEXT_INIT,
- * the device determines it: virgl, as it was before there was a choice, or what there is. */
+/* virtio 1.2, 5.7.6.9: with capset 0, or without CONTEXT_INIT, the device determines what a context
+ * is for: OpenGL, as it was before there was a choice, or else what there is. libvirglrenderer's
+ * own call of that time stands for VIRGL2 (virgl_renderer_context_create()). */
+static uint32_t default_capset(const struct gpu *gpu)
+{
+    struct renderer_capset capset;
+    uint32_t choice = 0; /* stays for a renderer that has none: renderer_exporter.h */
+    for (unsigned i = 0; gpu->renderer.ops->capset(gpu->renderer.context, i, &capset);
+         i++)
+        if (choice == 0 || capset.id == VIRTIO_GPU_CAPSET_VIRGL2)
+            choice = capset.id;
+    return choice;
+}
+
 static bool choose_capset(const struct gpu *gpu, uint32_t *capset_id, struct error *error)
 {
     struct renderer_capset capset;
-    if (*capset_id == 0 && gpu->registers.num_capsets == 0)
-        return true; /* a renderer that has none: renderer_exporter.h */
-    for (unsigned i = 0; gpu->renderer.ops->capset(gpu->renderer.context, i, &capset);
-         i++) {
-        if (*capset_id == 0 && !gpu->config.virgl)
-            *capset_id = capset.id;
-        if (*capset_id == 0 || *capset_id == capset.id)
-            return true;
+    if (*capset_id == 0) {
+        *capset_id = default_capset(gpu);
+        return true;
     }
+    for (unsigned i = 0; gpu->renderer.ops->capset(gpu->renderer.context, i, &capset);
+         i++)
+        if (*capset_id == capset.id)
+            return true;
     return error_set(error, ERROR_GUEST_PARAMETER,
                      "capset %u is not offered: GET_CAPSET_INFO lists those that are",
                      *capset_id);

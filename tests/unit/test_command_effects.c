@@ -81,7 +81,7 @@ START_TEST(context_init_counts_only_when_negotiated)
     request = (union request)CTX(10, 0, 0xffff);
     run(&request, LENGTH(context_create), ROOM);
     ck_assert_uint_eq(commands.response.header.type, OK_NODATA);
-    ck_assert_uint_eq(commands.fake.renderer.context_capset, 0);
+    ck_assert_uint_eq(commands.fake.renderer.context_capset, VIRTIO_GPU_CAPSET_VIRGL);
 }
 END_TEST
 

@@ -72,14 +72,17 @@ START_TEST(capset_0_is_what_there_is)
 {
     struct error error;
     ck_assert(gpu_context_create(&fake.gpu, 9, 0, "", &error));
-    ck_assert_uint_eq(fake.renderer.context_capset, 0); /* virgl, by the library's rule */
-    fake.gpu.config.virgl = false;
+    ck_assert_uint_eq(fake.renderer.context_capset, VIRTIO_GPU_CAPSET_VIRGL);
+    fake.renderer.capsets[fake.renderer.capset_count++].id = VIRTIO_GPU_CAPSET_VIRGL2;
+    ck_assert(gpu_context_create(&fake.gpu, 10, 0, "", &error));
+    ck_assert_uint_eq(fake.renderer.context_capset, VIRTIO_GPU_CAPSET_VIRGL2);
     fake.renderer.capset_count = 1;
     fake.renderer.capsets[0].id = VENUS;
-    ck_assert(gpu_context_create(&fake.gpu, 10, 0, "", &error));
+    ck_assert(gpu_context_create(&fake.gpu, 11, 0, "", &error));
     ck_assert_uint_eq(fake.renderer.context_capset, VENUS);
     fake.renderer.capset_count = 0;
-    create_fails(11, 0, ERROR_GUEST_PARAMETER, "capset 0 is not offered");
+    ck_assert(gpu_context_create(&fake.gpu, 12, 0, "", &error));
+    ck_assert_uint_eq(fake.renderer.context_capset, 0);
 }
 END_TEST
 
