@@ -71,7 +71,8 @@ struct e2e_case {
 #define SAW_EACH_OTHER   SAYS_YES("guest_saw_host_write"), SAYS_YES("host_saw_guest_write")
 
 /* cases.c: those that any architecture can run, and x86's; cases_arm64.c: those of arm64;
- * cases_lab.c: those with the host modules of this project; cases_linux.c: a Linux guest. */
+ * cases_lab.c: those with the host modules of this project; cases_gpu.c: 3D, blobs of guest memory; cases_boot.c,
+ * cases_linux.c: Linux guests. */
 extern const struct e2e_case e2e_cases[];
 extern const unsigned e2e_case_count;
 extern const struct e2e_case e2e_cases_arm64[];
@@ -80,6 +81,8 @@ extern const struct e2e_case e2e_cases_lab[];
 extern const unsigned e2e_case_lab_count;
 extern const struct e2e_case e2e_cases_gpu[];
 extern const unsigned e2e_case_gpu_count;
+extern const struct e2e_case e2e_cases_boot[];
+extern const unsigned e2e_case_boot_count;
 extern const struct e2e_case e2e_cases_linux[];
 extern const unsigned e2e_case_linux_count;
 

@@ -62,10 +62,10 @@ const struct e2e_case e2e_cases_arm64[] = {
     {.name = "arm64-gicv2-interrupt", .needs = ARM64 | NEEDS_GICV2 | NEEDS_VENUS, .scenario = "scenario=interrupt"},
 
     /* A distribution's kernel, as it is; tests/lab/guest-init is what it runs. */
-    {.name = "arm64-linux", .needs = NEEDS_LINUX,
+    {.name = "arm64-linux", .needs = NEEDS_LINUX | NEEDS_ARM64,
      .arguments = {LINUX, "--append=rdinit=/guest-init quiet panic=-1", "--cpus=2", "--memory=512M", "--timeout=300"},
      .out = {"guest: Linux", "CPUs 2", "clock rtc-pl031", "/dev/dri/card0 /dev/dri/renderD128"}},
-    {.name = "arm64-linux-too-little-ram", .needs = NEEDS_LINUX, .status = 2,
+    {.name = "arm64-linux-too-little-ram", .needs = NEEDS_LINUX | NEEDS_ARM64, .status = 2,
      .arguments = {LINUX, "--gpu=none", "--memory=32M"},
      .err = {"/run/lab/linux/Image", "give the guest more --memory"}},
     {.name = "arm64-initrd-without-linux", .needs = ARM64, .scenario = "scenario=hello", .status = 2,

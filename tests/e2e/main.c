@@ -57,6 +57,7 @@ static const struct e2e_case *case_at(unsigned index)
         {e2e_cases_arm64, e2e_case_arm64_count},
         {e2e_cases_lab, e2e_case_lab_count},
         {e2e_cases_gpu, e2e_case_gpu_count},
+        {e2e_cases_boot, e2e_case_boot_count},
         {e2e_cases_linux, e2e_case_linux_count},
     };
     for (size_t i = 0; i < sizeof tables / sizeof tables[0]; i++) {
