@@ -6,9 +6,12 @@
 #ifndef S2VMM_TESTS_E2E_CASES_H
 #define S2VMM_TESTS_E2E_CASES_H
 
+#include <stdbool.h>
+
 #define CASE_TEXTS_MAX     10
-#define CASE_ARGUMENTS_MAX 8
+#define CASE_ARGUMENTS_MAX 9
 #define CASE_GUEST         "<guest>" /* an argument: the path of the tiny guest */
+#define CASE_IMAGE         "<image>" /* in an argument: the path of a file, see below */
 
 /* What an environment may have. */
 enum case_need {
@@ -62,6 +65,13 @@ struct e2e_case {
     const char *arguments[CASE_ARGUMENTS_MAX]; /* more of them, or a whole command */
     const char *out[CASE_TEXTS_MAX];           /* all of these are on stdout, ... */
     const char *err[CASE_TEXTS_MAX];           /* ... or on stderr */
+
+    /* Once stdout has the text `when`, this is written to stdin, and this signal sent. */
+    const char *when;
+    const char *input;
+    int signal;
+    unsigned image_size; /* of CASE_IMAGE, bytes of zeroes; it is made for each run */
+    bool image_is_used;  /* somebody else has locked it */
 };
 
 /* A JSON member as s2vmm writes it. */
@@ -85,5 +95,8 @@ extern const struct e2e_case e2e_cases_boot[];
 extern const unsigned e2e_case_boot_count;
 extern const struct e2e_case e2e_cases_linux[];
 extern const unsigned e2e_case_linux_count;
+/* cases_devices.c: disks, consoles, and the ends of a run. */
+extern const struct e2e_case e2e_cases_devices[];
+extern const unsigned e2e_case_devices_count;
 
 #endif

@@ -59,6 +59,7 @@ static const struct e2e_case *case_at(unsigned index)
         {e2e_cases_gpu, e2e_case_gpu_count},
         {e2e_cases_boot, e2e_case_boot_count},
         {e2e_cases_linux, e2e_case_linux_count},
+        {e2e_cases_devices, e2e_case_devices_count},
     };
     for (size_t i = 0; i < sizeof tables / sizeof tables[0]; i++) {
         if (index < tables[i].count)
@@ -155,7 +156,16 @@ START_TEST(case_holds)
     const char *environment = test->environment;
     if (!environment && !(test->needs & NEEDS_VULKAN))
         environment = "VK_DRIVER_FILES=/nonexistent";
-    run_s2vmm(arguments, environment, &result);
+    const struct run_plan plan = {
+        .arguments = arguments,
+        .environment = environment,
+        .when = test->when,
+        .input = test->input,
+        .signal = test->signal,
+        .image_size = test->image_size,
+        .image_is_used = test->image_is_used,
+    };
+    run_s2vmm(&plan, &result);
     ck_assert_msg(result.status == test->status,
                   "%s: exit status %d, expected %d\n--- stdout\n%s--- stderr\n%s",
                   test->name, result.status, test->status, tail(result.out),

@@ -3,11 +3,15 @@
 
 #include <check.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+#include "tests/e2e/cases.h"
 
 static const char *build_folder(void)
 {
@@ -39,39 +43,110 @@ static void read_back(int fd, char *text)
     ssize_t length = pread(fd, text, RUN_OUTPUT_MAX - 1, 0);
     ck_assert_int_ge(length, 0);
     text[length] = '\0';
-    close(fd);
 }
 
-void run_s2vmm(const char *const *arguments, const char *environment,
-               struct run_result *result)
+/* --- image --- */
+
+struct image {
+    char path[32];
+    int fd; /* -1: none */
+};
+
+/* In memory: gone with this process. */
+static struct image make_image(const struct run_plan *plan)
+{
+    struct image image = {.fd = -1};
+    const struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+    if (plan->image_size == 0)
+        return image;
+    image.fd = memfd_create("image", MFD_CLOEXEC);
+    ck_assert_int_ge(image.fd, 0);
+    ck_assert_int_eq(ftruncate(image.fd, plan->image_size), 0);
+    snprintf(image.path, sizeof image.path, "/proc/%d/fd/%d", getpid(), image.fd);
+    if (plan->image_is_used)
+        ck_assert_int_eq(fcntl(image.fd, F_OFD_SETLK, &lock), 0);
+    return image;
+}
+
+/* On the heap. */
+static char *make_argument(const char *argument, const struct image *image)
+{
+    char text[2048];
+    const char *place = strstr(argument, CASE_IMAGE);
+    if (!place)
+        return strdup(argument);
+    snprintf(text, sizeof text, "%.*s%s%s", (int)(place - argument), argument,
+             image->path, place + strlen(CASE_IMAGE));
+    return strdup(text);
+}
+
+/* --- run --- */
+
+static _Noreturn void become_s2vmm(char **argv, const char *environment, int in, int out,
+                                   int err)
+{
+    char *assignment = environment ? strdup(environment) : NULL;
+    dup2(in, STDIN_FILENO);
+    dup2(out, STDOUT_FILENO);
+    dup2(err, STDERR_FILENO);
+    if (assignment)
+        putenv(assignment);
+    execv(argv[0], argv);
+    perror(argv[0]);
+    _exit(127);
+}
+
+/* Does what the plan has for the moment when its text is there, then waits for the end. Check
+ * limits the time. */
+static int wait_for_end(const struct run_plan *plan, pid_t pid, int in, int out,
+                        char *text)
+{
+    int status;
+    bool waits = plan->when != NULL;
+    while (waits && waitpid(pid, &status, WNOHANG) == 0) {
+        read_back(out, text);
+        waits = strstr(text, plan->when) == NULL;
+        usleep(50000);
+    }
+    if (waits)
+        return status;
+    if (plan->input)
+        ck_assert_int_eq(write(in, plan->input, strlen(plan->input)),
+                         (ssize_t)strlen(plan->input));
+    if (plan->signal)
+        ck_assert_int_eq(kill(pid, plan->signal), 0);
+    ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+    return status;
+}
+
+void run_s2vmm(const struct run_plan *plan, struct run_result *result)
 {
     char path[512];
     char *argv[RUN_ARGUMENTS_MAX + 2] = {path};
+    struct image image = make_image(plan);
     snprintf(path, sizeof path, "%s/s2vmm", build_folder());
-    for (size_t i = 0; arguments[i]; i++) {
+    for (size_t i = 0; plan->arguments[i]; i++) {
         ck_assert_uint_lt(i, RUN_ARGUMENTS_MAX);
-        argv[i + 1] = strdup(arguments[i]);
+        argv[i + 1] = make_argument(plan->arguments[i], &image);
     }
 
+    int in[2];
     int out = output_file();
     int err = output_file();
+    ck_assert_int_eq(pipe2(in, O_CLOEXEC), 0);
     pid_t pid = fork();
     ck_assert_int_ge(pid, 0);
-    if (pid == 0) {
-        char *assignment = environment ? strdup(environment) : NULL;
-        dup2(out, STDOUT_FILENO);
-        dup2(err, STDERR_FILENO);
-        if (assignment)
-            putenv(assignment);
-        execv(path, argv);
-        perror(path);
-        _exit(127);
-    }
-    int status;
-    ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+    if (pid == 0)
+        become_s2vmm(argv, plan->environment, in[0], out, err);
+    int status = wait_for_end(plan, pid, in[1], out, result->out);
     result->status = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
     read_back(out, result->out);
     read_back(err, result->err);
+    const int fds[] = {in[0], in[1], out, err};
+    for (size_t i = 0; i < sizeof fds / sizeof fds[0]; i++)
+        close(fds[i]);
+    if (image.fd >= 0)
+        close(image.fd);
     for (size_t i = 1; argv[i]; i++)
         free(argv[i]);
 }

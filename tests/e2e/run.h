@@ -3,7 +3,7 @@
 #ifndef S2VMM_TESTS_E2E_RUN_H
 #define S2VMM_TESTS_E2E_RUN_H
 
-#include <stddef.h>
+#include <stdbool.h>
 
 #define RUN_OUTPUT_MAX    (256 * 1024)
 #define RUN_ARGUMENTS_MAX 24
@@ -14,10 +14,20 @@ struct run_result {
     char err[RUN_OUTPUT_MAX];
 };
 
-/* Runs `<build>/s2vmm ARGUMENTS`, a NULL-terminated list. environment: "NAME=VALUE" to set
- * for it, or NULL. The folder with s2vmm and guest.elf comes from S2VMM_BUILD. */
-void run_s2vmm(const char *const *arguments, const char *environment,
-               struct run_result *result);
+/* The members are those of struct e2e_case (tests/e2e/cases.h). */
+struct run_plan {
+    const char *const *arguments; /* NULL at the end */
+    const char *environment;
+    const char *when;
+    const char *input;
+    int signal;
+    unsigned image_size;
+    bool image_is_used;
+};
+
+/* Runs `<build>/s2vmm ARGUMENTS`; stdin is empty but for the plan's input. The folder with s2vmm
+ * and guest.elf comes from S2VMM_BUILD. */
+void run_s2vmm(const struct run_plan *plan, struct run_result *result);
 
 /* <build>/guest.elf. */
 const char *run_guest_path(void);
