@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * vgem, amdgpu, i915. None of them says whether a buffer is its own, so that each needs
- * another proof. vgem is run by the lab's tests; the others were read in Linux 7.3 and
- * never run on the hardware.
+ * vgem, virtio_gpu, amdgpu, i915. None of them says whether a buffer is its own, so that each
+ * needs another proof. vgem and virtio_gpu are run by the lab's tests; the others were read in
+ * Linux 7.3 and never run on the hardware.
  */
 #include <amdgpu_drm.h>
 #include <drm.h>
@@ -27,6 +27,71 @@ static void ask_vgem(const struct driver_exchange *exchange)
     }
     driver_knows(exchange, MEMATTR_MAP_WC,
                  "vgem: vgem_drv.c vgem_gem_create_object: map_wc");
+    exchange->answer->knows_sync = true;
+}
+
+/* --- virtio_gpu: include/uapi/drm/virtgpu_drm.h, whose libdrm copy is of any age --- */
+
+struct virtio_gpu_map { /* drm_virtgpu_map */
+    uint64_t offset;
+    uint32_t handle;
+    uint32_t pad;
+};
+
+struct virtio_gpu_info { /* drm_virtgpu_resource_info */
+    uint32_t handle;
+    uint32_t resource;
+    uint32_t size;
+    uint32_t blob_memory; /* 0: no blob. "stride", without a meaning, in old headers */
+};
+
+#define VIRTIO_GPU_MAP  DRM_IOWR(DRM_COMMAND_BASE + 0x01, struct virtio_gpu_map)
+#define VIRTIO_GPU_INFO DRM_IOWR(DRM_COMMAND_BASE + 0x05, struct virtio_gpu_info)
+
+/* VIRTGPU_BLOB_MEM_* */
+enum { NO_BLOB, MEMORY_GUEST, MEMORY_HOST3D, MEMORY_HOST3D_GUEST };
+
+/* The proof: importing gives the node's own object, or fails (virtgpu_prime.c,
+ * virtgpu_gem_prime_import), or, where the device has blobs but no 3D (Linux 7.2), an object that
+ * refers to another's buffer: that one has no map offset (virtgpu_ioctl.c,
+ * virtio_gpu_map_ioctl: EINVAL; 0 from a kernel that does not check, inferred). */
+static bool is_own_virtio_gpu(const struct driver_exchange *exchange)
+{
+    struct virtio_gpu_map map = {.handle = exchange->handle};
+    int problem = driver_ioctl(exchange, VIRTIO_GPU_MAP, &map);
+    if (!problem && map.offset != 0)
+        return true;
+    driver_unknown(exchange, "not a buffer of this virtio_gpu: VIRTGPU_MAP: %s",
+                   problem ? strerror(problem) : "it has no offset");
+    return false;
+}
+
+/* What is not a blob of HOST3D memory alone is an object of the GEM SHMEM helpers without map_wc
+ * (virtgpu_object.c, virtio_gpu_create_object; virtgpu_ioctl.c,
+ * virtio_gpu_resource_create_blob_ioctl), so that drm_gem_shmem_mmap() leaves it cached. A HOST3D
+ * blob is mapped by the device's map_info (virtgpu_vram.c, virtio_gpu_vram_mmap), which no query
+ * tells. That no SYNC is needed is inferred: the exporter has no begin_cpu_access, and the device
+ * reads the pages through its host's cached mappings. */
+static void ask_virtio_gpu(const struct driver_exchange *exchange)
+{
+    if (!is_own_virtio_gpu(exchange))
+        return;
+    exchange->answer->is_own = true;
+    struct virtio_gpu_info info = {.handle = exchange->handle};
+    int problem = driver_ioctl(exchange, VIRTIO_GPU_INFO, &info);
+    if (problem) {
+        driver_unknown(exchange, "virtio_gpu: RESOURCE_INFO: %s", strerror(problem));
+        return;
+    }
+    if (info.blob_memory != NO_BLOB && info.blob_memory != MEMORY_GUEST &&
+        info.blob_memory != MEMORY_HOST3D_GUEST) {
+        driver_unknown(exchange,
+                       "virtio_gpu: a blob of memory type %u: nobody tells its map_info",
+                       info.blob_memory);
+        return;
+    }
+    driver_knows(exchange, MEMATTR_MAP_CACHED,
+                 "virtio_gpu: virtgpu_object.c virtio_gpu_create_object: no map_wc");
     exchange->answer->knows_sync = true;
 }
 
@@ -152,6 +217,7 @@ static void ask_i915(const struct driver_exchange *exchange)
 
 const struct driver_entry driver_entries_pc[] = {
     {"vgem", ask_vgem},
+    {"virtio_gpu", ask_virtio_gpu},
     {"amdgpu", ask_amdgpu},
     {"i915", ask_i915},
 };

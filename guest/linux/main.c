@@ -13,6 +13,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
+#include <termios.h>
 #include <unistd.h>
 
 #include "guest/linux/drm.h"
@@ -201,7 +202,9 @@ int main(int argc, char **argv)
     const char *unused = options_unused(&call->test.options);
     if (status == 0 && unused) {
         (void)fprintf(stderr, "s2guest: no scenario asked for %s=\n", unused);
-        return 2;
+        status = 2;
     }
+    /* The VM may end as soon as this does: with what a serial console still has to send. */
+    (void)tcdrain(STDOUT_FILENO);
     return status;
 }

@@ -23,6 +23,8 @@
 #define PANTHOR_INFO     0xc0106450u
 #define PANTHOR_DEV      0xc0106440u
 #define MAP_DUMB         0xc01064b3u
+#define VIRTIO_GPU_MAP   0xc0106441u
+#define VIRTIO_GPU_INFO  0xc0106445u
 #define AMDGPU_MMAP      0xc0086441u
 #define AMDGPU_OP        0xc0106450u
 #define I915_CACHING     0xc0086470u
@@ -62,6 +64,10 @@ struct exchange {
 #define PT_COHERENCY(error_, value) \
     {PANTHOR_DEV, error_, {0, 72}, {0}, 2, {[17] = value}}
 #define DUMB(error_)          {MAP_DUMB, error_, {HANDLE}, {HANDLE, 0, 0x1000}, 0, {0}}
+#define VIRTIO_MAP(error_, offset) \
+    {VIRTIO_GPU_MAP, error_, {0, 0, HANDLE}, {0, offset, HANDLE}, 0, {0}}
+#define VIRTIO_INFO(error_, memory) \
+    {VIRTIO_GPU_INFO, error_, {HANDLE}, {HANDLE, 3, 0x10000, memory}, 0, {0}}
 #define AMD_MMAP(error_)      {AMDGPU_MMAP, error_, {HANDLE}, {0x5000}, 0, {0}}
 #define AMD_OP(error_, domains, flags) \
     {AMDGPU_OP, error_, {HANDLE}, {0}, 2, {4096, 0, 4096, 0, domains, 0, flags}}
@@ -103,6 +109,19 @@ static const struct exchange exchanges[] = {
     {"vgem", "drm", 0, true, false, {DUMB(0)}, WC, "map_wc"},
     {"vgem", "drm", 0, true, false, {DUMB(EINVAL)}, FOREIGN, "not a buffer of vgem"},
     {"vgem", "drm", 0, true, false, {DUMB(EACCES)}, FOREIGN, "ask a card node"},
+
+    {"virtio_gpu", "virtio_gpu", 0, true, false, {VIRTIO_MAP(0, 1), VIRTIO_INFO(0, 0)}, WB, "no map_wc"},
+    {"virtio_gpu", "virtio_gpu", 0, true, false, {VIRTIO_MAP(0, 1), VIRTIO_INFO(0, 1)}, WB, "no map_wc"},
+    {"virtio_gpu", "virtio_gpu", 0, true, false, {VIRTIO_MAP(0, 1), VIRTIO_INFO(0, 3)}, WB, "no map_wc"},
+    {"virtio_gpu", "virtio_gpu", 0, true, false, {VIRTIO_MAP(0, 1), VIRTIO_INFO(0, 2)}, OWN_UNKNOWN,
+     "memory type 2"},
+    {"virtio_gpu", "virtio_gpu", 0, true, false, {VIRTIO_MAP(0, 1), VIRTIO_INFO(0, 4)}, OWN_UNKNOWN,
+     "memory type 4"},
+    {"virtio_gpu", "virtio_gpu", 0, true, false, {VIRTIO_MAP(0, 1), VIRTIO_INFO(EPERM, 0)}, OWN_UNKNOWN,
+     "RESOURCE_INFO: Operation not permitted"},
+    {"virtio_gpu", "virtio_gpu", 0, true, false, {VIRTIO_MAP(EINVAL, 0)}, FOREIGN, "Invalid argument"},
+    {"virtio_gpu", "drm", 0, true, false, {VIRTIO_MAP(0, 0)}, FOREIGN, "no offset"},
+    {"virtio_gpu", "virtio_gpu", ENODEV, true, false, {{0}}, FOREIGN, "cannot be imported"},
 
     {"amdgpu", "drm", 0, true, true, {AMD_MMAP(0), AMD_OP(0, 2, 0)}, WB, "GTT, cached"},
     {"amdgpu", "drm", 0, true, true, {AMD_MMAP(0), AMD_OP(0, 2, 5)}, WC_TTM, "GTT, USWC"},
@@ -239,7 +258,8 @@ START_TEST(each_driver_answers)
     ck_assert_int_eq(answer.placement_is_unknown, want == OWN_MOVES);
     ck_assert_msg(strstr(answer.detail, exchange->detail) != NULL, "%s", answer.detail);
     ck_assert_uint_lt(strlen(answer.detail), sizeof answer.detail - 1);
-    if (known && strcmp(exchange->driver, "vgem") != 0)
+    if (known && strcmp(exchange->driver, "vgem") != 0 &&
+        strcmp(exchange->driver, "virtio_gpu") != 0)
         ck_assert_ptr_nonnull(strstr(answer.detail, DRIVER_NOT_RUN));
 
     /* All was asked that was to be asked, and the handle given back. */

@@ -3,7 +3,8 @@
  * Buffers of libgbm: what a compositor or a camera stack would allocate on this host.
  *
  *   gbm[:WORD[,WORD]...]   scanout, linear, rendering (GBM_BO_USE_*; none: rendering), and
- *                          the path of a primary node, /dev/dri/card1
+ *                          the path of a primary node, /dev/dri/card1: the last one counts;
+ *                          without any, the first node that can
  *
  * A node without a driver for rendering gives dumb buffers, which only primary nodes can make
  * (drivers/gpu/drm/drm_ioctl.c: DRM_IOCTL_MODE_CREATE_DUMB has no DRM_RENDER_ALLOW). The fd comes
@@ -47,14 +48,17 @@ struct wish {
 static bool load(struct calls *calls, struct error *error)
 {
     void *library = dlopen(LIBRARY, RTLD_NOW | RTLD_LOCAL);
-    if (!library)
-        return error_set(error, ERROR_CONFIG_HOST, "%s; install the package libgbm1",
-                         dlerror());
+    if (!library) {
+        error_set(error, ERROR_CONFIG_HOST, "%s; install the package libgbm1", dlerror());
+        return false;
+    }
     void *symbol;
 #define X(name)                                                                          \
     symbol = dlsym(library, "gbm_" #name);                                               \
-    if (!symbol)                                                                         \
-        return error_set(error, ERROR_CONFIG_HOST, LIBRARY " has no gbm_" #name);        \
+    if (!symbol) {                                                                       \
+        error_set(error, ERROR_CONFIG_HOST, LIBRARY " has no gbm_" #name);               \
+        return false;                                                                    \
+    }                                                                                    \
     memcpy(&calls->name, &symbol, sizeof symbol);
     GBM_CALLS(X)
 #undef X
@@ -179,7 +183,11 @@ static bool make_buffer(struct target *target, const struct calls *calls, int no
 static bool try_node(struct target *target, const struct calls *calls,
                      const struct wish *wish, const char *path, struct error *error)
 {
-    snprintf(target->drm_node, sizeof target->drm_node, "%s", path);
+    int length = snprintf(target->drm_node, sizeof target->drm_node, "%s", path);
+    if (length < 0 || (size_t)length >= sizeof target->drm_node)
+        return error_set(error, ERROR_CONFIG_USAGE,
+                         "gbm: %s: a node's path has %zu characters at most", path,
+                         sizeof target->drm_node - 1);
     int node = open(path, O_RDWR | O_CLOEXEC);
     if (node < 0)
         return error_set(error, ERROR_CONFIG_HOST, "%s: %s", path, strerror(errno));
