@@ -6,6 +6,8 @@
 
 struct checks;
 
+/* The environment's S2VMM_STRESS_PERCENT scales both. */
+
 /* 10,000 answers to 4 threads; the module in the file PATH is loaded, before and
  * afterwards. */
 void stress_queries(struct checks *checks, const char *path);
