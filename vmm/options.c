@@ -289,8 +289,9 @@ static bool check_run(const struct options *options, struct error *error)
                          "--blobs-from %s takes the renderer's place: leave out --gpu",
                          options->blobs_from);
     if (options->drm_node && !options->virgl && !options->blobs_from)
-        return error_set(error, ERROR_CONFIG_USAGE,
-                         "--drm-node is for virgl: add --gpu=virgl, or leave it out");
+        return error_set(
+            error, ERROR_CONFIG_USAGE,
+            "--drm-node is for virgl and for gbm: add --gpu=virgl, or leave it out");
     return true;
 }
 

@@ -227,10 +227,16 @@ static bool create_virgl(struct gpu *gpu, struct error *error)
 
 static bool create_exporter(struct gpu *gpu, struct error *error)
 {
-    struct renderer_exporter *exporter = renderer_exporter_create(
-        gpu->config.blobs_from, gpu->config.platform.model, fence_done, gpu, error);
+    struct renderer_exporter *exporter =
+        renderer_exporter_create(gpu->config.blobs_from, gpu->config.drm_node,
+                                 gpu->config.platform.model, fence_done, gpu, error);
     if (!exporter)
         return false;
+    const char *node = renderer_exporter_node(exporter);
+    if (node) {
+        trace_detail(gpu->trace, "gpu", "buffers come from %s", node);
+        gpu->config.drm_node = node; /* who made them is asked about them */
+    }
     gpu->renderer = renderer_exporter_interface(exporter);
     snprintf(gpu->recorder->library, sizeof gpu->recorder->library, "none");
     return true;

@@ -75,7 +75,7 @@ struct driver_entry {
 
 extern const struct driver_entry driver_entries_arm[]; /* msm, panfrost, panthor */
 extern const unsigned driver_entries_arm_count;
-extern const struct driver_entry driver_entries_pc[]; /* vgem, amdgpu, i915 */
+extern const struct driver_entry driver_entries_pc[]; /* vgem, virtio_gpu, amdgpu, i915 */
 extern const unsigned driver_entries_pc_count;
 
 /* 0 or the errno. */

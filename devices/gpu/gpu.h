@@ -107,6 +107,7 @@ struct gpu {
     struct scanout scanouts[VIRTIO_GPU_MAX_SCANOUTS];
     unsigned context_count;
     uint32_t contexts[GPU_CONTEXTS_MAX];
+    bool said_no_guest_dmabuf; /* warned of the first one: guest_blob_dmabuf() */
 
     struct fence_queue fences; /* has its own lock */
     struct screenshot screenshot;

@@ -128,9 +128,14 @@ int guest_blob_dmabuf(struct gpu *gpu, struct resource *resource)
         trace_detail(gpu->trace, "gpu",
                      "blob %u: its guest memory is a dma-buf (fd %d, %u entries)",
                      resource->id, resource->guest_dmabuf, resource->pages.count);
+    else if (!gpu->said_no_guest_dmabuf)
+        trace_warning(gpu->trace, "gpu",
+                      "blob %u: its guest memory is no dma-buf: %s; said once",
+                      resource->id, error.text);
     else
         trace_detail(gpu->trace, "gpu", "blob %u: its guest memory is no dma-buf: %s",
                      resource->id, error.text);
+    gpu->said_no_guest_dmabuf |= resource->guest_dmabuf < 0;
     return resource->guest_dmabuf;
 }
 

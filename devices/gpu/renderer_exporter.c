@@ -11,6 +11,7 @@
 #include "devices/gpu/renderer_exporter_abi.h"
 
 #define FIRST_BUFFER_SIZE (64 * KIB) /* a multiple of any page size */
+#define WORDS_MAX         256
 
 struct exporter_blob {
     uint32_t resource_id; /* 0: free */
@@ -19,11 +20,18 @@ struct exporter_blob {
 
 struct renderer_exporter {
     struct exporter exporter;
+    char words[WORDS_MAX];       /* of gbm: exporter.argument, with the node in front */
+    char node[TARGET_NODE_SIZE]; /* of gbm: all buffers come from it; else "" */
     enum memattr_model model;
     renderer_fence_function *fence;
     void *fence_context;
     struct exporter_blob blobs[RENDERER_EXPORTER_BLOBS_MAX];
 };
+
+static bool is_gbm(const struct renderer_exporter *exporter)
+{
+    return exporter->exporter.open == exporter_gbm;
+}
 
 /* Of id 0, which no resource has: a free place. */
 static struct exporter_blob *find(struct renderer_exporter *exporter,
@@ -230,38 +238,68 @@ static bool signal_at_once(void *renderer, struct renderer_timeline timeline,
 
 /* --- life --- */
 
-static bool try_exporter(const struct exporter *exporter, enum memattr_model model,
-                         struct error *error)
+/* Of gbm: its words, behind the node, so that a node among them counts more. */
+static bool set_node(struct renderer_exporter *exporter, const char *node,
+                     const char *words, struct error *error)
+{
+    int length = snprintf(exporter->words, sizeof exporter->words, "%s,%s", node, words);
+    if (length < 0 || (size_t)length >= sizeof exporter->words)
+        return error_set(error, ERROR_CONFIG_USAGE,
+                         "--drm-node %s: together with the words \"%s\" it is too long",
+                         node, words);
+    exporter->exporter.argument = exporter->words;
+    return exporter_gbm_check(exporter->words, error) ||
+           error_wrap(error, "--drm-node %s", node);
+}
+
+static bool try_exporter(struct renderer_exporter *exporter, struct error *error)
 {
     struct target target;
-    if (!target_open(&target, exporter, FIRST_BUFFER_SIZE, model, error))
-        return error_wrap(error, "--blobs-from %s", exporter->name);
+    const char *name = exporter->exporter.name;
+    if (!target_open(&target, &exporter->exporter, FIRST_BUFFER_SIZE, exporter->model,
+                     error))
+        return error_wrap(error, "--blobs-from %s", name);
     bool good = can_export(&target);
+    if (is_gbm(exporter))
+        memcpy(exporter->node, target.drm_node, sizeof exporter->node);
     target_close(&target);
     return good || error_set(error, ERROR_CONFIG_USAGE,
                              "--blobs-from %s: its memory is no dma-buf or memfd of its "
                              "own; udmabuf, \"vgem PRIME\" and dmabuf-lab:... are",
-                             exporter->name);
+                             name);
 }
 
-struct renderer_exporter *renderer_exporter_create(const char *name,
+/* The node that made the first buffer makes the others, too. */
+static bool choose(struct renderer_exporter *exporter, const char *name,
+                   const char *drm_node, struct error *error)
+{
+    if (!exporter_find(name, &exporter->exporter, error))
+        return false;
+    const char *words = exporter->exporter.argument;
+    if (!is_gbm(exporter))
+        return try_exporter(exporter, error);
+    return (!drm_node || set_node(exporter, drm_node, words, error)) &&
+           try_exporter(exporter, error) &&
+           set_node(exporter, exporter->node, words, error);
+}
+
+struct renderer_exporter *renderer_exporter_create(const char *name, const char *drm_node,
                                                    enum memattr_model model,
                                                    renderer_fence_function *fence,
                                                    void *context, struct error *error)
 {
-    struct exporter found;
-    if (!exporter_find(name, &found, error) || !try_exporter(&found, model, error))
-        return NULL;
     struct renderer_exporter *exporter = calloc(1, sizeof *exporter);
     if (!exporter) {
         error_set(error, ERROR_HOST_MEMORY, "no memory for the renderer of %s", name);
         return NULL;
     }
-    exporter->exporter = found;
     exporter->model = model;
     exporter->fence = fence;
     exporter->fence_context = context;
-    return exporter;
+    if (choose(exporter, name, drm_node, error))
+        return exporter;
+    free(exporter);
+    return NULL;
 }
 
 void renderer_exporter_destroy(struct renderer_exporter *exporter)
@@ -273,6 +311,11 @@ void renderer_exporter_destroy(struct renderer_exporter *exporter)
             target_close(&exporter->blobs[i].target);
     }
     free(exporter);
+}
+
+const char *renderer_exporter_node(const struct renderer_exporter *exporter)
+{
+    return exporter->node[0] ? exporter->node : NULL;
 }
 
 static const struct renderer_ops ops = {

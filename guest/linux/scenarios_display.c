@@ -74,18 +74,39 @@ bool scenario_display(struct test *test)
     return finish(test, &card, framebuffer);
 }
 
+/* Option kind=: what is shown. The one of virgl is a texture of 64 pixels' width, whose rows follow
+ * each other, so that it can be shown as one of any width. */
+static bool read_kind(struct test *test, enum blob_kind *kind)
+{
+    static const struct {
+        const char *name;
+        enum blob_kind kind;
+    } kinds[] = {{"guest", BLOB_GUEST}, {"shm", BLOB_SHM}, {"virgl", BLOB_VIRGL}};
+    const char *name = options_text(&test->options, "kind", "guest");
+    size_t i = 0;
+    while (i < ARRAY_SIZE(kinds) && strcmp(kinds[i].name, name) != 0)
+        i++;
+    CHECK(i < ARRAY_SIZE(kinds));
+    *kind = kinds[i].kind;
+    return true;
+}
+
 /* Linux shows a framebuffer that is a blob with SET_SCANOUT_BLOB
  * (virtio_gpu_primary_plane_update(), drivers/gpu/drm/virtio/virtgpu_plane.c). */
 bool scenario_display_blob(struct test *test)
 {
     struct gpu card;
     struct screen screen;
-    struct blob blob = {.kind = BLOB_GUEST, .flags = VIRTGPU_USE_MAPPABLE, .object = 1};
+    struct blob blob = {.object = 1};
     uint32_t framebuffer;
+    REQUIRE(read_kind(test, &blob.kind));
     REQUIRE(start(test, &card, &screen));
+    REQUIRE(blob_context(test, &card, blob.kind));
     uint32_t stride = screen.mode.hdisplay * 4u;
     uint64_t flags = VIRTGPU_USE_MAPPABLE | VIRTGPU_USE_SHAREABLE |
                      (card.has_cross_device ? VIRTGPU_USE_CROSS_DEVICE : 0);
+    if (blob.kind != BLOB_GUEST)
+        flags = blob_default_flags(blob.kind);
     REQUIRE(test_option(test, "flags", flags, &flags));
     blob.flags = (uint32_t)flags;
     blob.size = align_up((uint64_t)stride * screen.mode.vdisplay, 4 * KIB);

@@ -9,7 +9,7 @@
 #include <stdbool.h>
 
 #define CASE_TEXTS_MAX     10
-#define CASE_ARGUMENTS_MAX 9
+#define CASE_ARGUMENTS_MAX 12
 #define CASE_GUEST         "<guest>" /* an argument: the path of the tiny guest */
 #define CASE_IMAGE         "<image>" /* in an argument: the path of a file, see below */
 
@@ -51,10 +51,22 @@ enum case_need {
     NEEDS_NO_INFO = 1 << 22, /* root, vgem and udmabuf, and not the module dmabuf-info */
     NEEDS_PCI = 1 << 23, /* no case needs it: all of the tiny guest's that have a GPU, and
                                 only they, run over virtio-pci there */
+    NEEDS_IMAGE = 1 << 24, /* Linux for a guest as for NEEDS_LINUX, a user space for it in
+                                /run/lab/disk.img (tests/lab/lab --guest-disk), and the
+                                programs of tests/linux */
+    NEEDS_VIRTIO_GPU = 1 << 25, /* the module virtio-gpu with its device: /dev/dri/card1,
+                                   where vgem is card0 */
 };
 
 /* A case with one of these has a Vulkan driver loaded. */
 #define NEEDS_VULKAN (NEEDS_DMABUF | NEEDS_LIE | NEEDS_OPAQUE | NEEDS_HAZARD)
+
+/* What the first scanout must show at the end, pixel by pixel. */
+enum case_picture {
+    PICTURE_ANY,     /* nothing is asked for */
+    PICTURE_PATTERN, /* guest/linux/pattern.h: pattern_pixel() */
+    PICTURE_CLEARED, /* PATTERN_CLEAR */
+};
 
 struct e2e_case {
     const char *name;
@@ -65,6 +77,7 @@ struct e2e_case {
     const char *arguments[CASE_ARGUMENTS_MAX]; /* more of them, or a whole command */
     const char *out[CASE_TEXTS_MAX];           /* all of these are on stdout, ... */
     const char *err[CASE_TEXTS_MAX];           /* ... or on stderr */
+    enum case_picture picture;
 
     /* Once stdout has the text `when`, this is written to stdin, and this signal sent. */
     const char *when;
@@ -95,6 +108,9 @@ extern const struct e2e_case e2e_cases_boot[];
 extern const unsigned e2e_case_boot_count;
 extern const struct e2e_case e2e_cases_linux[];
 extern const unsigned e2e_case_linux_count;
+/* cases_mesa.c: Mesa in a Linux guest. */
+extern const struct e2e_case e2e_cases_mesa[];
+extern const unsigned e2e_case_mesa_count;
 /* cases_devices.c: disks, consoles, and the ends of a run. */
 extern const struct e2e_case e2e_cases_devices[];
 extern const unsigned e2e_case_devices_count;

@@ -31,10 +31,14 @@
 #define PCI  "--transport=pci"
 #define VGEM "--gpu=virgl", "--drm-node=/dev/dri/card0"
 
-#define GUEST(scenarios)                                                                 \
+#define APPEND(command)                                                                  \
     "--append=console=" CONSOLE                                                          \
     " rdinit=/guest-init quiet panic=-1 "                                                \
-    "modules=virtio_pci,virtio_mmio,virtio-gpu,pte-reader -- s2guest " scenarios
+    "modules=virtio_pci,virtio_mmio,virtio-gpu,pte-reader -- " command
+#define GUEST(scenarios) APPEND("s2guest " scenarios)
+/* The second command's picture stays for the screenshot. */
+#define SHOW(first, last)                                                                \
+    APPEND("sh -c \"s2guest " first " && s2guest " last " keep=yes\"")
 
 #define OK(scenario) "s2guest: " scenario ": ok"
 
@@ -101,14 +105,17 @@ const struct e2e_case e2e_cases_linux[] = {
 
     /* What is shown. */
     {.name = "linux-display", .needs = NEEDS_LINUX,
-     .arguments = {RUN, "--gpu=2d", "--display=640x480", GUEST("edid+display+cursor")},
-     .out = {"preferred mode 640x480", OK("edid"), "shows the pattern, 640x480", OK("display"), OK("cursor")}},
+     .arguments = {RUN, "--gpu=2d", "--display=640x480", SHOW("edid+cursor", "display")},
+     .out = {"preferred mode 640x480", OK("edid"), "shows the pattern, 640x480", OK("display"), OK("cursor")},
+     .picture = PICTURE_PATTERN},
     {.name = "linux-display-blob", .needs = DMABUF,
-     .arguments = {RUN, "--display=640x480", GUEST("display-blob+uuid")},
-     .out = {"shows the pattern, 640x480", OK("display-blob"), OK("uuid")}},
+     .arguments = {RUN, "--display=640x480", SHOW("uuid", "display-blob")},
+     .out = {"shows the pattern, 640x480", OK("display-blob"), OK("uuid")},
+     .picture = PICTURE_PATTERN},
     {.name = "linux-display-virgl", .needs = NEEDS_LINUX | NEEDS_VIRGL,
-     .arguments = {RUN, "--gpu=virgl", "--display=640x480", GUEST("fences+display-virgl")},
-     .out = {OK("fences"), "shows a cleared texture, 640x480", OK("display-virgl")}},
+     .arguments = {RUN, "--gpu=virgl", "--display=640x480", SHOW("fences", "display-virgl")},
+     .out = {OK("fences"), "shows a cleared texture, 640x480", OK("display-virgl")},
+     .picture = PICTURE_CLEARED},
 };
 // clang-format on
 

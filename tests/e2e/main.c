@@ -14,6 +14,7 @@
 #include <string.h>
 
 #include "tests/e2e/cases.h"
+#include "tests/e2e/picture.h"
 #include "tests/e2e/run.h"
 
 static const struct {
@@ -44,6 +45,8 @@ static const struct {
     {"lab-modules", NEEDS_LAB_MODULES},
     {"no-info", NEEDS_NO_INFO},
     {"pci", NEEDS_PCI},
+    {"image", NEEDS_IMAGE},
+    {"virtio-gpu", NEEDS_VIRTIO_GPU},
 };
 
 /* The tables, one after the other; behind the last case NULL. */
@@ -59,6 +62,7 @@ static const struct e2e_case *case_at(unsigned index)
         {e2e_cases_gpu, e2e_case_gpu_count},
         {e2e_cases_boot, e2e_case_boot_count},
         {e2e_cases_linux, e2e_case_linux_count},
+        {e2e_cases_mesa, e2e_case_mesa_count},
         {e2e_cases_devices, e2e_case_devices_count},
     };
     for (size_t i = 0; i < sizeof tables / sizeof tables[0]; i++) {
@@ -152,6 +156,14 @@ START_TEST(case_holds)
                                  ? run_guest_path()
                                  : test->arguments[i];
 
+    char path[PICTURE_PATH_MAX];
+    char screenshot[PICTURE_PATH_MAX + 32];
+    if (test->picture != PICTURE_ANY) {
+        picture_path(path);
+        snprintf(screenshot, sizeof screenshot, "--screenshot=%s", path);
+        arguments[count++] = screenshot;
+    }
+
     /* Venus' shared memory needs no Vulkan driver, and to load one takes seconds in a lab. */
     const char *environment = test->environment;
     if (!environment && !(test->needs & NEEDS_VULKAN))
@@ -172,6 +184,8 @@ START_TEST(case_holds)
                   tail(result.err));
     check_texts(test, test->out, "stdout", result.out, &result);
     check_texts(test, test->err, "stderr", result.err, &result);
+    if (test->picture != PICTURE_ANY)
+        picture_check(path, test->picture);
 }
 END_TEST
 

@@ -93,7 +93,9 @@ bool picture_leave(const struct gpu *card, const struct screen *screen, uint32_t
         return failed("cannot show the picture", error);
     (void)fflush(NULL);
     pid_t holder = fork();
-    while (holder == 0)
-        pause();
+    if (holder == 0) {
+        for (;;)
+            pause();
+    }
     return holder > 0;
 }

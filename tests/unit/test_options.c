@@ -309,8 +309,8 @@ static const struct {
     {RUN "--timeout 86401", "from 1 to 86400"},
 
     {RUN "--gpu vulkan", "expected one of none, venus, virgl, venus,virgl, virgl,venus, 2d"},
-    {RUN "--drm-node /dev/dri/card0", "--drm-node is for virgl"},
-    {RUN "--gpu none --drm-node /dev/dri/card0", "--drm-node is for virgl"},
+    {RUN "--drm-node /dev/dri/card0", "--drm-node is for virgl and for gbm"},
+    {RUN "--gpu none --drm-node /dev/dri/card0", "--drm-node is for virgl and for gbm"},
     {RUN "--window 0", "--window: 0 bytes"},
     {RUN "--window 3M", "expected a multiple of 2M"},
     {RUN "--window 65G", "up to 64G"},

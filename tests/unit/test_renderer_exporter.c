@@ -26,8 +26,8 @@ static void set_up(void)
 {
     struct error error;
     fds_before = fake_kernel_open_fds();
-    exporter =
-        renderer_exporter_create("memfd", MEMATTR_NPT, fence_done, &signalled, &error);
+    exporter = renderer_exporter_create("memfd", NULL, MEMATTR_NPT, fence_done,
+                                        &signalled, &error);
     ck_assert_msg(exporter != NULL, "%s", error.text);
     renderer = renderer_exporter_interface(exporter);
 }
@@ -136,10 +136,46 @@ static void create_fails(const char *name, enum error_code code, const char *tex
 {
     struct error error;
     ck_assert_ptr_null(
-        renderer_exporter_create(name, MEMATTR_NPT, fence_done, NULL, &error));
+        renderer_exporter_create(name, NULL, MEMATTR_NPT, fence_done, NULL, &error));
     ck_assert_int_eq(error.code, code);
     ck_assert_msg(strstr(error.text, text) != NULL, "%s", error.text);
 }
+
+/* --drm-node is where gbm allocates, and of no meaning to who needs no node. Without libgbm the
+ * library is what is missing. */
+START_TEST(gbm_allocates_on_the_node_that_is_named)
+{
+    static const char long_path[] =
+        "/dev/dri/a-name-that-is-longer-than-any-node-of-the-kernel-could-have";
+    static const struct {
+        const char *name;
+        const char *node;
+        enum error_code code;
+        const char *text; /* or that libgbm is not there */
+    } rows[] = {
+        {"gbm", "/dev/null", ERROR_CONFIG_HOST, "/dev/null is not a DRM node"},
+        {"gbm", "/nowhere/card9", ERROR_CONFIG_HOST, "/nowhere/card9: No such file"},
+        {"gbm:scanout,/dev/zero", "/dev/null", ERROR_CONFIG_HOST,
+         "/dev/zero is not a DRM"},
+        {"gbm", long_path, ERROR_CONFIG_USAGE, "unknown word \"/dev/dri/a-name"},
+        {"gbm", "card0", ERROR_CONFIG_USAGE, "unknown word \"card0\""},
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        struct error error;
+        ck_assert_ptr_null(renderer_exporter_create(
+            rows[i].name, rows[i].node, MEMATTR_NPT, fence_done, NULL, &error));
+        ck_assert_int_eq(error.code, rows[i].code);
+        ck_assert_msg(strstr(error.text, rows[i].text) || strstr(error.text, "libgbm"),
+                      "%s", error.text);
+    }
+    struct error error;
+    struct renderer_exporter *other = renderer_exporter_create(
+        "memfd", "/nowhere/card9", MEMATTR_NPT, fence_done, NULL, &error);
+    ck_assert_msg(other != NULL, "%s", error.text);
+    ck_assert_ptr_null(renderer_exporter_node(other));
+    renderer_exporter_destroy(other);
+}
+END_TEST
 
 START_TEST(not_every_exporter_will_do)
 {
@@ -158,6 +194,7 @@ Suite *renderer_exporter_suite(void)
     tcase_add_test(test_case, contexts_have_no_capset);
     tcase_add_test(test_case, fences_are_signalled_at_once);
     tcase_add_test(test_case, bad_commands_are_refused);
+    tcase_add_test(test_case, gbm_allocates_on_the_node_that_is_named);
     tcase_add_test(test_case, not_every_exporter_will_do);
     suite_add_tcase(suite, test_case);
     return suite;

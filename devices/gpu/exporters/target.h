@@ -19,6 +19,8 @@
 #define TARGET_SIZE                                                                      \
     (4 * MIB) /* of a target whose size does not matter; a BAR's may be less */
 
+#define TARGET_NODE_SIZE 64 /* of a DRM node's path, with its NUL */
+
 struct target {
     struct backing backing;       /* fd -1: anonymous memory */
     uint64_t file_offset;         /* where in the file the mapping begins */
@@ -30,7 +32,7 @@ struct target {
     enum memattr_map_info
         says;                 /* what the exporter's mmap_info says; NONE: it has none */
     enum memattr_model model; /* of target_open() */
-    char drm_node[32];        /* the DRM node that made it, or "" */
+    char drm_node[TARGET_NODE_SIZE]; /* the DRM node that made it, or "" */
     void *
         scatter; /* pages that are held so that the memory has neighbours of others; or NULL */
     int helpers[4];    /* more descriptors that keep it alive; 0: none */
