@@ -181,9 +181,11 @@ static bool serve_chain(struct virtio_blk *blk, struct error *error)
         return true;
     }
 
-    /* The queue lets a driver have at most VIRTQUEUE_SIZE_MAX chains out. */
     struct virtio_blk_request *request = virtio_blk_list_take(&blk->unused);
-    BUG_ON(request == NULL);
+    if (request == NULL)
+        return error_set(error, ERROR_GUEST_RING,
+                         "more than %d requests in flight: the driver reuses chains",
+                         VIRTQUEUE_SIZE_MAX);
     const struct virtqueue_segment *last = &chain->segments[chain->segment_count - 1];
     request->head = chain->head;
     request->writable_size = chain->writable_size;

@@ -300,9 +300,12 @@ static struct pci_function *find_bar(struct pci_host *host, uint64_t address,
 {
     struct pci_function *found = NULL;
     pthread_mutex_lock(&host->decode_lock);
-    for (unsigned slot = 0; slot < PCI_SLOTS && found == NULL; slot++) {
+    for (unsigned slot = 0; slot < PCI_SLOTS; slot++) {
         struct pci_function *function = host->functions[slot];
-        for (unsigned i = 0; function && i < PCI_BARS && found == NULL; i++) {
+        if (function == NULL)
+            continue;
+        /* At most one of them all: decoded BARs do not overlap. */
+        for (unsigned i = 0; i < PCI_BARS; i++) {
             if (!function->decoded[i] ||
                 !gpa_range_contains(function->places[i], gpa(address), size))
                 continue;

@@ -85,7 +85,7 @@ static bool wait_for_fence(struct gpu *gpu, struct renderer_timeline timeline,
 static void serve_control(struct gpu *gpu)
 {
     struct gpu_response response;
-    struct renderer_timeline timeline;
+    struct renderer_timeline timeline = {0};
     bool fenced = false;
     uint32_t size;
     uint32_t written;

@@ -117,7 +117,10 @@ bool resource_make_image(struct resource_table *table, struct resource *resource
     table->pixel_bytes += size;
     resource->kind = RESOURCE_2D;
     resource->size = size;
-    resource->image = (struct resource_image){format, width, height, pixels};
+    resource->image.format = format;
+    resource->image.width = width;
+    resource->image.height = height;
+    resource->image.pixels = pixels;
     return true;
 }
 
