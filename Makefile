@@ -76,6 +76,11 @@ GUEST_LDFLAGS = -nostdlib -static -no-pie -Wl,--build-id=none -Wl,--gc-sections 
 LINUX_GUEST := $(BUILD)/guest-linux/s2guest
 LINUX_GUEST_OBJECTS := $(patsubst %.c,$(BUILD)/%.linux.o,$(wildcard guest/linux/*.c vmm/memattr*.c) guest/options.c guest/venus.c guest/virgl.c)
 
+# Programs that draw through Mesa in a Linux guest, with the libraries of its own user space.
+GLES_PICTURE := $(BUILD)/guest-linux/gles-picture
+VULKAN_PICTURE := $(BUILD)/guest-linux/vulkan-picture
+PICTURE_OBJECTS := $(patsubst %,$(BUILD)/%.linux.o,tests/linux/picture guest/linux/drm guest/linux/screen)
+
 # --- tests -------------------------------------------------------------------------------
 # Static, as the test programs also run in the lab's user spaces, which have no Check.
 CHECK_LIBS = $(patsubst -lsubunit,-l:libsubunit.a,$(shell $(PKG_CONFIG) --libs check 2>/dev/null))
@@ -83,7 +88,7 @@ UNIT_SOURCES := $(wildcard tests/unit/*.c tests/unit/$(ARCH_DIR)/*.c)
 UNIT_OBJECTS := $(UNIT_SOURCES:%.c=$(BUILD)/%.o)
 UNIT := $(BUILD)/unit-tests
 E2E_SOURCES := $(wildcard tests/e2e/*.c)
-E2E_OBJECTS := $(E2E_SOURCES:%.c=$(BUILD)/%.o)
+E2E_OBJECTS := $(E2E_SOURCES:%.c=$(BUILD)/%.o) $(BUILD)/tests/unit/png_reader.o
 E2E := $(BUILD)/e2e-tests
 BENCH := $(BUILD)/bench-map $(BUILD)/bench-boot $(BUILD)/bench-init
 # What tries the host modules in a running kernel; they use nothing of the VMM.
@@ -128,6 +133,16 @@ $(LINUX_GUEST): $(LINUX_GUEST_OBJECTS)
 	$(call say,LINK,$@)
 	@mkdir -p $(@D)
 	$(Q)$(COMPILE) -pthread $(CROSS) -static -o $@ $^
+
+$(GLES_PICTURE): $(BUILD)/tests/linux/gles_picture.linux.o $(PICTURE_OBJECTS)
+	$(call say,LINK,$@)
+	@mkdir -p $(@D)
+	$(Q)$(COMPILE) $(CROSS) -o $@ $^ -lEGL -lGLESv2 -lgbm
+
+$(VULKAN_PICTURE): $(patsubst %,$(BUILD)/tests/linux/%.linux.o,vulkan_picture vulkan_device) $(PICTURE_OBJECTS)
+	$(call say,LINK,$@)
+	@mkdir -p $(@D)
+	$(Q)$(COMPILE) $(CROSS) -o $@ $^ -lvulkan
 
 $(BUILD)/oracle.elf: $(ORACLE_OBJECTS) tests/oracle/arm64/oracle.ld
 	$(call say,LINK,$@)
@@ -182,6 +197,13 @@ check-unit check-native check-lab check-lab-x86 check-lab-arm64 check-debug: che
 	$(Q)tests/setup build cross test $(if $(findstring unit,$*)$(findstring native,$*),,lab)
 	+$(Q)tests/check $*
 
+# The test suite of Linux' DRM drivers, in a Linux guest: docs/mesa.md.
+.PHONY: check-igt
+check-igt:
+	$(Q)tests/setup build lab
+	+$(Q)$(MAKE) --no-print-directory -s -j2 say= all
+	$(Q)tests/linux/igt --kernel 7.2
+
 .PHONY: bench
 bench:
 	$(Q)tests/setup build lab
@@ -190,7 +212,7 @@ bench:
 
 # The programs that tests/check runs.
 .PHONY: tests
-tests: all $(UNIT) $(E2E) $(MODULE_TESTS) $(ORACLE)
+tests: all $(UNIT) $(E2E) $(MODULE_TESTS) $(ORACLE) $(GLES_PICTURE) $(VULKAN_PICTURE)
 
 # --- fuzz targets ------------------------------------------------------------------------
 # Built with FUZZ=1, into a flavour of their own; tests/fuzz/run builds and runs them. They use
@@ -286,6 +308,7 @@ help:
 	@echo 'make demo          the main job, in the lab; NATIVE=1: on this machine; LINUX=1: a stock kernel as the guest'
 	@echo 'make check         all tests; check-unit, -native, -lab, -lab-x86, -lab-arm64: a part of them'
 	@echo 'make check-debug   the modules on a kernel with lockdep and KASAN, which is built first'
+	@echo 'make check-igt     IGT, the test suite of DRM drivers, in a Linux guest'
 	@echo 'make bench         measure; text and JSON'
 	@echo 'make lint          format, includes, SPDX, shellcheck, cppcheck, clang, clang-tidy'
 	@echo 'make format        run clang-format'

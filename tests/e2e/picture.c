@@ -6,7 +6,7 @@
 #include <unistd.h>
 
 #include "guest/linux/pattern.h"
-#include "tests/unit/png_reader.c" /* there is no object of it among those of e2e-tests */
+#include "tests/unit/png_reader.h"
 
 void picture_path(char path[PICTURE_PATH_MAX])
 {
