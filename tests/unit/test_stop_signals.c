@@ -30,6 +30,7 @@ START_TEST(a_signal_ends_the_vm)
     struct stop_signals signals = {0};
     struct error error;
     make_vm(&vm);
+    signal(SIGHUP, SIG_DFL); /* the tests may run under nohup */
     ck_assert(stop_signals_start(&signals, &vm, &error));
     kill(getpid(), _i);
     wait_for_end(&vm);
