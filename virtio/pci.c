@@ -124,8 +124,13 @@ static void write_config(struct virtio_pci *pci, uint64_t offset, unsigned size,
 static uint64_t bar_read(void *context, unsigned bar, uint64_t offset, unsigned size)
 {
     struct virtio_pci *pci = context;
-    if (bar != VIRTIO_PCI_BAR)
+    if (bar != VIRTIO_PCI_BAR) { /* what is there is memory, and does not come here */
+        trace_warning(pci->device->trace, "bus",
+                      "read of %u bytes at offset 0x%" PRIx64
+                      " of the window of %s: nothing is there, answered all ones",
+                      size, offset, pci->device->name);
         return UINT64_MAX;
+    }
     if (offset < COMMON + COMMON_SIZE)
         return virtio_pci_read_common(pci, offset - COMMON, size);
     if (offset == ISR)
@@ -152,8 +157,13 @@ static void bar_write(void *context, unsigned bar, uint64_t offset, unsigned siz
                       uint64_t value)
 {
     struct virtio_pci *pci = context;
-    if (bar != VIRTIO_PCI_BAR)
+    if (bar != VIRTIO_PCI_BAR) {
+        trace_warning(pci->device->trace, "bus",
+                      "write of %u bytes, 0x%" PRIx64 ", at offset 0x%" PRIx64
+                      " of the window of %s: nothing is there, ignored",
+                      size, value, offset, pci->device->name);
         return;
+    }
     if (offset < COMMON + COMMON_SIZE)
         virtio_pci_write_common(pci, offset - COMMON, size, value);
     else if (offset >= DEVICE && offset < DEVICE + DEVICE_SIZE)

@@ -324,7 +324,13 @@ static uint64_t window_read(struct pci_host *host, const struct gpa_range *windo
     unsigned bar;
     struct pci_function *function =
         find_bar(host, window->start.value + offset, size, &bar, &offset);
-    return function ? pci_function_bar_read(function, bar, offset, size) : UINT64_MAX;
+    if (function != NULL)
+        return pci_function_bar_read(function, bar, offset, size);
+    trace_warning(host->config.trace, "bus",
+                  "read of %u bytes at GPA 0x%" PRIx64
+                  ", where no BAR is decoded: answered all ones",
+                  size, window->start.value + offset);
+    return UINT64_MAX;
 }
 
 static void window_write(struct pci_host *host, const struct gpa_range *window,
@@ -335,6 +341,11 @@ static void window_write(struct pci_host *host, const struct gpa_range *window,
         find_bar(host, window->start.value + offset, size, &bar, &offset);
     if (function != NULL)
         pci_function_bar_write(function, bar, offset, size, value);
+    else
+        trace_warning(host->config.trace, "bus",
+                      "write of %u bytes, 0x%" PRIx64 ", to GPA 0x%" PRIx64
+                      ", where no BAR is decoded: ignored",
+                      size, value, window->start.value + offset);
 }
 
 static uint64_t memory32_read(void *device, uint64_t offset, unsigned size)
