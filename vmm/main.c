@@ -45,10 +45,14 @@ static int status_of(const struct vm_outcome *outcome)
     case VM_END_VERDICT:
         if (outcome->verdict == EXIT_VERDICT_SUCCESS)
             return STATUS_SUCCESS;
+        if (outcome->verdict == EXIT_VERDICT_CRASH) {
+            fprintf(stderr,
+                    "s2vmm: the guest crashed, as it says itself: see its console\n");
+            return STATUS_GUEST_CRASHED;
+        }
         fprintf(stderr, "s2vmm: the guest reports failure, verdict %u\n",
                 outcome->verdict);
-        return outcome->verdict == EXIT_VERDICT_CRASH ? STATUS_GUEST_CRASHED
-                                                      : STATUS_GUEST_FAILED;
+        return STATUS_GUEST_FAILED;
     case VM_END_POWER_OFF:
         return STATUS_SUCCESS;
     case VM_END_RESET:

@@ -4,7 +4,6 @@
 #define S2VMM_GUEST_ARM64_PSCI_H
 
 #define PSCI_CPU_ON     0xc4000003u /* MPIDR, first instruction, its x0 */
-#define PSCI_SYSTEM_OFF 0x84000008u
 
 #define PSCI_SUCCESS 0
 
