@@ -38,9 +38,10 @@ static const struct order *find_order(uint32_t format)
 bool picture_init(struct picture *picture, uint32_t width, uint32_t height,
                   struct error *error)
 {
+    size_t size;
     *picture = (struct picture){.width = width, .height = height};
-    /* width * height is less than 2^64; calloc() checks the other product. */
-    picture->pixels = calloc((size_t)width * height, 4);
+    if (!__builtin_mul_overflow((uint64_t)width * height, 4, &size))
+        picture->pixels = calloc(1, size);
     return picture->pixels ||
            error_set(error, ERROR_HOST_MEMORY,
                      "no memory for a picture of %u x %u pixels", width, height);
