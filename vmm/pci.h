@@ -22,7 +22,7 @@
  * Threads of devices take only intx and the lock of pci_msix: a callback may wait for them.
  *
  * Sources: PCI Express Base Specification 6.0, 7.2.2 (ECAM), 7.5.1 (header), 7.5.3 (PCI Express
- * capability), 6.6.2 (FLR). vmm/pci.c is the bridge, vmm/pci_config.c a function's
+ * capability), 6.6.2 (FLR). vmm/pci.c is the bridge, vmm/pci_windows.c its windows, vmm/pci_config.c a function's
  * configuration space, vmm/pci_msix.c its MSI-X.
  */
 #ifndef S2VMM_PCI_H
@@ -155,6 +155,10 @@ uint64_t pci_function_bar_read(struct pci_function *function, unsigned bar,
                                uint64_t offset, unsigned size);
 void pci_function_bar_write(struct pci_function *function, unsigned bar, uint64_t offset,
                             unsigned size, uint64_t value);
+
+/* For vmm/pci.c: the windows on the bus; the device is the struct pci_host. */
+extern const struct bus_ops pci_memory32_ops;
+extern const struct bus_ops pci_memory64_ops;
 
 /* --- for devices, vmm/pci_config.c --- */
 

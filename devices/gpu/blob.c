@@ -84,8 +84,8 @@ static bool create_in_renderer(struct gpu *gpu, struct resource *resource,
     return gpu->renderer.ops->blob_create(gpu->renderer.context, &blob, error);
 }
 
-bool blob_create_over(struct gpu *gpu, const struct renderer_blob *blob,
-                      const struct blob_entries *entries, struct error *error)
+bool blob_create(struct gpu *gpu, const struct renderer_blob *blob,
+                 const struct blob_entries *entries, struct error *error)
 {
     if (!check_blob(gpu, blob, error))
         return false;
@@ -109,12 +109,6 @@ bool blob_create_over(struct gpu *gpu, const struct renderer_blob *blob,
     guest_blob_forget_dmabuf(resource);
     resource_remove(&gpu->resources, resource);
     return false;
-}
-
-bool blob_create(struct gpu *gpu, const struct renderer_blob *blob, struct error *error)
-{
-    const struct blob_entries none = {0};
-    return blob_create_over(gpu, blob, &none, error);
 }
 
 /* Where KVM needs the mapping to be. */

@@ -21,7 +21,7 @@ static bool resource_create_blob(struct gpu *gpu, struct call *call, struct erro
         .count = create->nr_entries,
         .available = call->size - sizeof *create,
     };
-    return blob_create_over(gpu, &blob, &entries, error);
+    return blob_create(gpu, &blob, &entries, error);
 }
 
 static bool resource_map_blob(struct gpu *gpu, struct call *call, struct error *error)

@@ -214,7 +214,6 @@ bool blob_decide_by_report(struct gpu *gpu, struct resource *resource,
 
 /* --- blob.c --- */
 
-bool blob_create(struct gpu *gpu, const struct renderer_blob *blob, struct error *error);
 bool blob_map(struct gpu *gpu, uint32_t resource_id, uint64_t offset,
               enum memattr_map_info *map_info, struct error *error);
 bool blob_unmap(struct gpu *gpu, uint32_t resource_id, struct error *error);

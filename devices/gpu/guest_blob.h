@@ -28,8 +28,8 @@ struct blob_entries {
 
 /* blob_create() with guest memory; blob->pages is filled in here. Also as guest_pages_init().
  * In blob.c. */
-bool blob_create_over(struct gpu *gpu, const struct renderer_blob *blob,
-                      const struct blob_entries *entries, struct error *error);
+bool blob_create(struct gpu *gpu, const struct renderer_blob *blob,
+                 const struct blob_entries *entries, struct error *error);
 
 /* Makes a dma-buf of the first `size` bytes of the pages (a multiple of the page size).
  * Neighbours in guest RAM become one entry. ERROR_CONFIG_HOST without /dev/udmabuf;

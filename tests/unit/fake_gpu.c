@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "tests/unit/fake_gpu.h"
+#include "devices/gpu/guest_blob.h"
 
 #include <check.h>
 #include <stdlib.h>
@@ -133,7 +134,8 @@ void fake_gpu_create_blob(struct fake_gpu *fake, uint32_t resource_id, uint64_t 
         .flags = VIRTIO_GPU_BLOB_FLAG_USE_MAPPABLE,
         .size = size,
     };
-    ck_assert_msg(blob_create(&fake->gpu, &blob, &error), "%s", error.text);
+    const struct blob_entries none = {0};
+    ck_assert_msg(blob_create(&fake->gpu, &blob, &none, &error), "%s", error.text);
 }
 
 struct resource *fake_gpu_map_blob(struct fake_gpu *fake, uint32_t resource_id,

@@ -2,6 +2,7 @@
 #include <check.h>
 #include <string.h>
 
+#include "devices/gpu/guest_blob.h"
 #include "tests/unit/fake_gpu.h"
 #include "tests/unit/fake_kernel.h"
 #include "tests/unit/json_reader.h"
@@ -279,11 +280,12 @@ START_TEST(the_renderer_does_not_create_it)
         .size = SIZE,
     };
     fake.renderer.blob_create_fails = ERROR_HOST_RENDERER;
-    ck_assert(!blob_create(&fake.gpu, &blob, &error));
+    const struct blob_entries none = {0};
+    ck_assert(!blob_create(&fake.gpu, &blob, &none, &error));
     ck_assert_int_eq(error.code, ERROR_HOST_RENDERER);
     ck_assert_uint_eq(fake.gpu.resources.count, 0);
     fake.renderer.blob_create_fails = ERROR_NONE;
-    ck_assert(blob_create(&fake.gpu, &blob, &error));
+    ck_assert(blob_create(&fake.gpu, &blob, &none, &error));
 }
 END_TEST
 
