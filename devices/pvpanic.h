@@ -2,8 +2,8 @@
 /*
  * pvpanic: a kernel that panics says so (QEMU, docs/specs/pvpanic.rst; Linux,
  * drivers/misc/pvpanic/). One register of one byte: reading gives the events that are known,
- * writing reports them. ACPI describes it as QEMU0001; on arm64 Linux knows it as a PCI function
- * only, so that there is none.
+ * writing reports them. ACPI describes it as QEMU0001. arm64 has none: Debian's kernels for it are
+ * built without CONFIG_PVPANIC (6.1 to 7.3), so that nothing could try it.
  */
 #ifndef S2VMM_DEVICES_PVPANIC_H
 #define S2VMM_DEVICES_PVPANIC_H

@@ -60,7 +60,7 @@ static void put_flag(struct writer *writer, const char *name)
     note(writer, fdt_property(writer->tree, name, NULL, 0));
 }
 
-static void put_bytes(struct writer *writer, const char *name, const char *bytes,
+static void put_bytes(struct writer *writer, const char *name, const void *bytes,
                       size_t length)
 {
     note(writer, fdt_property(writer->tree, name, bytes, (int)length));
@@ -141,6 +141,8 @@ static const struct boot_device *find(const struct device_tree_config *config,
     return NULL;
 }
 
+/* schemas/chosen.yaml of dt-schema. Linux wipes both seeds when it has read them
+ * (arch/arm64/kernel/pi/kaslr_early.c; drivers/of/fdt.c, early_init_dt_scan_chosen()). */
 static void put_chosen(struct writer *writer, const struct device_tree_config *config)
 {
     const struct boot_device *serial = find(config, BOOT_DEVICE_SERIAL);
@@ -156,6 +158,8 @@ static void put_chosen(struct writer *writer, const struct device_tree_config *c
         put_u64(writer, "linux,initrd-start", start);
         put_u64(writer, "linux,initrd-end", start + config->initrd.size);
     }
+    put_u64(writer, "kaslr-seed", config->seeds->kaslr);
+    put_bytes(writer, "rng-seed", config->seeds->rng, sizeof config->seeds->rng);
     end(writer);
 }
 

@@ -2,7 +2,7 @@
 /*
  * The device tree of an arm64 machine: what a Linux guest knows of it.
  *
- *   /chosen               command line, console, initial RAM disk
+ *   /chosen               command line, console, initial RAM disk, seeds
  *   /memory@              RAM; the window of the GPU is not RAM
  *   /cpus/cpu@            started by PSCI
  *   /psci                 by HVC, which KVM answers
@@ -25,10 +25,19 @@
 #include "vmm/error.h"
 #include "vmm/types.h"
 
+/* Random bits from the host, each for one use. The kernel's parameter "nokaslr" wins over the
+ * first one. */
+struct device_tree_seeds {
+    uint64_t kaslr; /* where the kernel puts itself in its address space */
+    uint8_t
+        rng[32]; /* for the random number generator, which is ready from the start then */
+};
+
 struct device_tree_config {
     struct gpa_range ram;
     struct gpa_range initrd; /* size 0: none */
     const char *command_line;
+    const struct device_tree_seeds *seeds;
 
     unsigned cpu_count;
     const uint64_t *mpidrs; /* of each vCPU; bits that are not affinity are ignored */

@@ -13,7 +13,8 @@
 bool blob_context(struct guest *guest, enum blob_kind kind)
 {
     struct gpu *gpu = &guest->gpu;
-    uint32_t capset = kind == BLOB_VIRGL ? GPU_CAPSET_VIRGL2 : GPU_CAPSET_VENUS;
+    bool is_opengl = kind == BLOB_VIRGL || kind == BLOB_BUFFER;
+    uint32_t capset = is_opengl ? GPU_CAPSET_VIRGL2 : GPU_CAPSET_VENUS;
     CHECK_RESPONSE(gpu_context_create(gpu, BLOB_CONTEXT, capset),
                    VIRTIO_GPU_RESP_OK_NODATA);
     if (kind == BLOB_VENUS) {
@@ -48,6 +49,10 @@ static bool create_object(struct guest *guest, const struct blob *blob, uint64_t
         *blob_id = blob->resource_id;
         virgl_encode_create_texture(&stream, (uint32_t)*blob_id, TEXTURE_WIDTH,
                                     (uint32_t)(blob->size / TEXTURE_STRIDE));
+        break;
+    case BLOB_BUFFER:
+        *blob_id = blob->resource_id;
+        virgl_encode_create_buffer(&stream, (uint32_t)*blob_id, (uint32_t)blob->size);
         break;
     }
     CHECK_RESPONSE(gpu_submit(&guest->gpu, BLOB_CONTEXT, stream.bytes, stream.size),

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Blobs of three kinds, and the experiment on a mapped one.
+ * Blobs of four kinds, and the experiment on a mapped one.
  *
  *   blob_context()  CTX_CREATE, and for Vulkan: an instance and a device
- *   blob_create()   its object (Vulkan memory, GL texture), CREATE_BLOB, attach
+ *   blob_create()   its object (Vulkan memory, GL texture or buffer), CREATE_BLOB, attach
  *   gpu_blob_map()
  *   blob_experiment()
  *   gpu_blob_unmap()
@@ -20,9 +20,10 @@
 struct guest;
 
 enum blob_kind {
-    BLOB_SHM,   /* shared memory of a venus context: blob_id 0, no Vulkan needed */
-    BLOB_VENUS, /* VkDeviceMemory */
-    BLOB_VIRGL, /* a GL texture */
+    BLOB_SHM,    /* shared memory of a venus context: blob_id 0, no Vulkan needed */
+    BLOB_VENUS,  /* VkDeviceMemory */
+    BLOB_VIRGL,  /* a GL texture */
+    BLOB_BUFFER, /* a GL buffer, mapped persistently: the renderer's own memory */
     BLOB_KIND_COUNT
 };
 

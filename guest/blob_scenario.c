@@ -29,12 +29,14 @@ static const uint32_t default_flags[BLOB_KIND_COUNT] = {
     [BLOB_SHM] = VIRTIO_GPU_BLOB_FLAG_USE_MAPPABLE,
     [BLOB_VENUS] = VIRTIO_GPU_BLOB_FLAG_USE_MAPPABLE,
     [BLOB_VIRGL] = VIRTIO_GPU_BLOB_FLAG_USE_MAPPABLE | VIRTIO_GPU_BLOB_FLAG_USE_SHAREABLE,
+    [BLOB_BUFFER] = VIRTIO_GPU_BLOB_FLAG_USE_MAPPABLE,
 };
 
 static const uint64_t default_size[BLOB_KIND_COUNT] = {
     [BLOB_SHM] = 64 * KIB,
     [BLOB_VENUS] = 64 * KIB,
     [BLOB_VIRGL] = 16 * KIB,
+    [BLOB_BUFFER] = 64 * KIB,
 };
 
 static const char *const map_info_options[] = {

@@ -22,6 +22,7 @@ const struct scenario scenarios[] = {
     {"blob-shm",      scenario_blob_shm,      "a shared-memory blob of a venus context"},
     {"blob-venus",    scenario_blob_venus,    "Vulkan memory"},
     {"blob-virgl",    scenario_blob_virgl,    "a GL texture"},
+    {"blob-buffer",   scenario_blob_buffer,   "a GL buffer that stays mapped"},
     {"indirect",      scenario_indirect,      "blob-shm with indirect descriptors"},
     {"event-index",   scenario_event_index,   "blob-shm with the event index"},
     {"attributes",    scenario_attributes,    "host memory through every attribute"},

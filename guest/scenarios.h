@@ -33,6 +33,7 @@ bool scenario_pci_config(struct guest *guest);
 bool scenario_blob_shm(struct guest *guest);
 bool scenario_blob_venus(struct guest *guest);
 bool scenario_blob_virgl(struct guest *guest);
+bool scenario_blob_buffer(struct guest *guest);
 bool scenario_indirect(struct guest *guest);
 bool scenario_event_index(struct guest *guest);
 bool scenario_experiment_moving(struct guest *guest);

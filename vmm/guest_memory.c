@@ -8,6 +8,8 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#define HUGE_PAGE_SIZE (2 * MIB) /* of x86, and of arm64 with pages of 4 KiB */
+
 static uint64_t page_size(void)
 {
     return (uint64_t)sysconf(_SC_PAGESIZE);
@@ -47,56 +49,114 @@ static bool make_file(uint64_t size, int *fd, struct error *error)
     return false;
 }
 
-bool guest_memory_init(struct guest_memory *memory, const struct gpa_range *ranges,
-                       unsigned range_count, struct error *error)
+/* The region's host addresses are its GPAs modulo 2 MiB: without that KVM makes no large leaf for a
+ * huge page of the host (arch/x86/kvm/x86.c, kvm_alloc_memslot_metadata; arch/arm64/kvm/mmu.c,
+ * fault_supports_stage2_huge_mapping). fd -1: anonymous memory. NULL: errno says why. */
+static void *map_region(struct gpa_range range, int fd, uint64_t file_offset)
 {
-    check_ranges(ranges, range_count);
+    const uint64_t room = range.size + 2 * HUGE_PAGE_SIZE;
+    uint8_t *reserved =
+        mmap(NULL, room, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (reserved == MAP_FAILED)
+        return NULL;
+    uint64_t lead = (range.start.value - (uintptr_t)reserved) & (HUGE_PAGE_SIZE - 1);
+    uint8_t *wanted = reserved + lead;
+    uint8_t *end = wanted + range.size;
+    int flags = fd < 0 ? MAP_PRIVATE | MAP_ANONYMOUS : MAP_SHARED;
+    void *host = mmap(wanted, range.size, PROT_READ | PROT_WRITE,
+                      flags | MAP_FIXED | MAP_NORESERVE, fd, (off_t)file_offset);
+    if (host == MAP_FAILED) {
+        int number = errno;
+        munmap(reserved, room);
+        errno = number;
+        return NULL;
+    }
+    if (lead > 0)
+        munmap(reserved, lead);
+    munmap(end, (size_t)(reserved + room - end));
+    /* Wishes: a kernel without huge pages refuses the first (EINVAL), and nothing is lost. The
+     * second: a child process would make every page a copy on write. */
+    (void)madvise(host, range.size, MADV_HUGEPAGE);
+    if (fd < 0)
+        (void)madvise(host, range.size, MADV_DONTFORK);
+    return host;
+}
 
-    uint64_t total = 0;
-    for (unsigned i = 0; i < range_count; i++)
-        BUG_ON(!u64_add(total, ranges[i].size, &total));
-    if (total > INT64_MAX)
-        return error_set(error, ERROR_HOST_MEMORY,
-                         "guest RAM of %" PRIu64 " MiB: too large", total / MIB);
-
-    *memory = (struct guest_memory){0};
-    int fd;
-    if (!make_file(total, &fd, error))
-        return false;
-
+static bool map_regions(struct guest_memory *memory, const struct gpa_range *ranges,
+                        unsigned count, struct error *error)
+{
     uint64_t file_offset = 0;
-    for (unsigned i = 0; i < range_count; i++) {
-        void *host = mmap(NULL, ranges[i].size, PROT_READ | PROT_WRITE,
-                          MAP_SHARED | MAP_NORESERVE, fd, (off_t)file_offset);
-        if (host == MAP_FAILED) {
-            error_set(error, ERROR_HOST_MEMORY, "guest RAM of %" PRIu64 " MiB: mmap: %s",
-                      ranges[i].size / MIB, strerror(errno));
-            for (unsigned j = 0; j < i; j++)
-                munmap(memory->regions[j].host, memory->regions[j].range.size);
-            close(fd);
-            *memory = (struct guest_memory){0};
-            return false;
-        }
-        memory->regions[i] = (struct guest_region){
+    for (unsigned i = 0; i < count; i++) {
+        void *host = map_region(ranges[i], memory->fd, file_offset);
+        if (host == NULL)
+            return error_set(error, ERROR_HOST_MEMORY,
+                             "guest RAM of %" PRIu64 " MiB: mmap: %s",
+                             ranges[i].size / MIB, strerror(errno));
+        memory->regions[memory->region_count++] = (struct guest_region){
             .range = ranges[i],
             .host = host,
             .file_offset = file_offset,
         };
         file_offset += ranges[i].size;
     }
-    memory->fd = fd;
-    memory->region_count = range_count;
     return true;
+}
+
+static void free_all(struct guest_memory *memory)
+{
+    for (unsigned i = 0; i < memory->region_count; i++)
+        munmap(memory->regions[i].host, memory->regions[i].range.size);
+    if (memory->fd >= 0)
+        close(memory->fd);
+    *memory = (struct guest_memory){0};
+}
+
+static bool total_size(const struct gpa_range *ranges, unsigned count, uint64_t *total,
+                       struct error *error)
+{
+    check_ranges(ranges, count);
+    *total = 0;
+    for (unsigned i = 0; i < count; i++)
+        BUG_ON(!u64_add(*total, ranges[i].size, total));
+    return *total <= INT64_MAX ||
+           error_set(error, ERROR_HOST_MEMORY, "guest RAM of %" PRIu64 " MiB: too large",
+                     *total / MIB);
+}
+
+static bool map_all(struct guest_memory *memory, const struct gpa_range *ranges,
+                    unsigned count, int fd, struct error *error)
+{
+    *memory = (struct guest_memory){.fd = fd};
+    bool mapped = map_regions(memory, ranges, count, error);
+    if (!mapped)
+        free_all(memory);
+    return mapped;
+}
+
+bool guest_memory_init(struct guest_memory *memory, const struct gpa_range *ranges,
+                       unsigned range_count, struct error *error)
+{
+    uint64_t size;
+    int fd;
+    *memory = (struct guest_memory){0};
+    return total_size(ranges, range_count, &size, error) && make_file(size, &fd, error) &&
+           map_all(memory, ranges, range_count, fd, error);
+}
+
+bool guest_memory_init_private(struct guest_memory *memory,
+                               const struct gpa_range *ranges, unsigned range_count,
+                               struct error *error)
+{
+    uint64_t size;
+    *memory = (struct guest_memory){0};
+    return total_size(ranges, range_count, &size, error) &&
+           map_all(memory, ranges, range_count, -1, error);
 }
 
 void guest_memory_finish(struct guest_memory *memory)
 {
-    if (memory->region_count == 0)
-        return;
-    for (unsigned i = 0; i < memory->region_count; i++)
-        munmap(memory->regions[i].host, memory->regions[i].range.size);
-    close(memory->fd);
-    *memory = (struct guest_memory){0};
+    if (memory->region_count > 0)
+        free_all(memory);
 }
 
 bool guest_memory_view(const struct guest_memory *memory, gpa_t address, uint64_t length,

@@ -3,10 +3,14 @@
  * Guest RAM, and the one gate to it.
  *
  * RAM is one sealed memfd (it cannot shrink under us, and it can become a dma-buf through
- * udmabuf), mapped in up to GUEST_MEMORY_REGIONS_MAX regions. Every access of the VMM to
- * guest bytes goes through the functions here, which take (address, length), check the range
- * with overflow, and copy. The guest may write the same bytes at any moment: copy once,
- * check the copy, use the copy.
+ * udmabuf), mapped in up to GUEST_MEMORY_REGIONS_MAX regions. Where nobody wants a dma-buf
+ * of it, it is anonymous memory instead, for the sake of huge pages: Linux gives them to a
+ * memfd only if /sys/kernel/mm/transparent_hugepage/shmem_enabled says so
+ * (Documentation/admin-guide/mm/transhuge.rst), and with Debian's kernels that is "never".
+ *
+ * Every access of the VMM to guest bytes goes through the functions here, which take (address,
+ * length), check the range with overflow, and copy. The guest may write the same bytes at any
+ * moment: copy once, check the copy, use the copy.
  */
 #ifndef S2VMM_GUEST_MEMORY_H
 #define S2VMM_GUEST_MEMORY_H
@@ -19,11 +23,11 @@
 struct guest_region {
     struct gpa_range range;
     uint8_t *host;        /* where the region is mapped in this process */
-    uint64_t file_offset; /* where it starts in the memfd */
+    uint64_t file_offset; /* where it starts in the memfd, if there is one */
 };
 
 struct guest_memory {
-    int fd; /* the sealed memfd */
+    int fd; /* the sealed memfd; -1: anonymous memory */
     unsigned region_count;
     struct guest_region regions[GUEST_MEMORY_REGIONS_MAX];
 };
@@ -33,7 +37,12 @@ struct guest_memory {
 bool guest_memory_init(struct guest_memory *memory, const struct gpa_range *ranges,
                        unsigned range_count, struct error *error);
 
-/* Unmaps RAM and closes the memfd; a zeroed object is fine. */
+/* The same in anonymous memory: RAM that cannot become a dma-buf. */
+bool guest_memory_init_private(struct guest_memory *memory,
+                               const struct gpa_range *ranges, unsigned range_count,
+                               struct error *error);
+
+/* Unmaps RAM and closes the memfd, if there is one; a zeroed object is fine. */
 void guest_memory_finish(struct guest_memory *memory);
 
 /* Host address of [address, address + length), which lies in one region. For loaders, and

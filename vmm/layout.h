@@ -86,6 +86,7 @@
 #define LAYOUT_BOOT_PARAMETERS        0x8000ull /* Linux: in the place of the boot info */
 #define LAYOUT_BOOT_COMMAND_LINE      0x9000ull
 #define LAYOUT_BOOT_COMMAND_LINE_SIZE 0x1000ull
+#define LAYOUT_BOOT_SETUP_DATA        0xa000ull  /* Linux: in the place of the stack */
 #define LAYOUT_BOOT_STACK_TOP         0x10000ull /* grows down to 0xa000 */
 #define LAYOUT_BOOT_RESERVED          0xa0000ull /* from here to 1 MiB is not RAM for Linux */
 #define LAYOUT_BOOT_ACPI              0xe0000ull /* RSDP and tables */

@@ -133,6 +133,7 @@ bool machine_init(struct machine *machine, const struct options *options,
     struct vm_config config = {
         .memory_size = options->memory_size,
         .cpu_count = options->cpu_count,
+        .private_ram = !options_has_gpu(options),
     };
     machine->options = options;
     raise_descriptor_limit();
@@ -209,7 +210,7 @@ bool machine_run(struct machine *machine, struct vm_outcome *outcome, struct err
     const struct options *options = machine->options;
     struct vm_entry entry;
     machine->signals = (struct stop_signals){
-        .user_signal = machine_take_screenshot,
+        .user_signal = machine_take_user_signal,
         .user_signal_context = machine,
     };
     bool ran = add_basic_devices(machine, error) &&

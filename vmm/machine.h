@@ -43,6 +43,7 @@ struct machine {
     struct s2_observer observer;
     struct recorder recorder;
     struct stop_signals signals;
+    unsigned display_turn; /* how often the displays' sizes were changed */
 
     bool uses_pci;
     struct gpa_range window; /* of the GPU, at the start */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The GPU of the machine, and who looks over its shoulder: records, observer, witness. */
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -35,12 +36,41 @@ static bool guest_mtrr_is_wb(void *context, struct gpa_range range)
     return vm_guest_mtrr_is_wb(context, range);
 }
 
-void machine_take_screenshot(void *context)
+void machine_take_screenshot(struct machine *machine)
 {
-    struct machine *machine = context;
     struct error error;
     if (machine->options->screenshot && !gpu_screenshot(&machine->gpu, &error))
         fprintf(stderr, "s2vmm: %s\n", error.text);
+}
+
+/* All or nothing: the sizes are those of the command line, which were checked. */
+static void resize_displays(struct machine *machine)
+{
+    const struct options *options = machine->options;
+    struct error error;
+    bool any = false;
+    machine->display_turn++;
+    for (unsigned i = 0; i < options->display_count; i++) {
+        const struct options_display *display = &options->displays[i];
+        const struct options_size *size =
+            &display->sizes[machine->display_turn % display->size_count];
+        if (display->size_count == 1)
+            continue;
+        BUG_ON(!gpu_display_resize(&machine->gpu, i, size->width, size->height, &error));
+        any = true;
+    }
+    if (!any)
+        fprintf(stderr,
+                "s2vmm: SIGUSR2: no display has another size; --display "
+                "1024x768/800x600 has one\n");
+}
+
+void machine_take_user_signal(void *context, int number)
+{
+    if (number == SIGUSR1)
+        machine_take_screenshot(context);
+    else
+        resize_displays(context);
 }
 
 bool machine_add_gpu(struct machine *machine, struct error *error)
@@ -69,8 +99,7 @@ bool machine_add_gpu(struct machine *machine, struct error *error)
         .guest_mtrr_is_wb = guest_mtrr_is_wb,
         .guest_mtrr_is_wb_context = vm,
         .force_map_info = options->force_map_info,
-        .force_map_raw = options->force_map_info != MEMATTR_MAP_NONE,
-        .force_map_value = options->force_map_value,
+        .forced_map_info = options->forced_map_info,
     };
     const struct bus_entry witness = {
         .name = "witness",
@@ -80,8 +109,8 @@ bool machine_add_gpu(struct machine *machine, struct error *error)
         .device = &machine->witness,
     };
     for (unsigned i = 0; i < options->display_count; i++)
-        config.displays[i] =
-            (struct gpu_display){options->displays[i].width, options->displays[i].height};
+        config.displays[i] = (struct gpu_display){options->displays[i].sizes[0].width,
+                                                  options->displays[i].sizes[0].height};
     if (!vm_check_range(vm, "the window of the GPU", config.window, error) ||
         !open_records(machine, error))
         return false;

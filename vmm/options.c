@@ -384,7 +384,8 @@ bool options_parse(int argc, char **argv, struct options *options, struct error 
     if (options->memory_size == 0)
         options->memory_size = options->default_memory;
     if (options->screenshot && options->display_count == 0)
-        options->displays[options->display_count++] = (struct options_display){1024, 768};
+        options->displays[options->display_count++] =
+            (struct options_display){.size_count = 1, .sizes = {{1024, 768}}};
     /* --help and --version have returned already. */
     return options->command == OPTIONS_HELP ? no_command(error) : check(options, error);
 }

@@ -39,15 +39,21 @@ enum options_transport {
 
 #define OPTIONS_DISKS_MAX    4
 #define OPTIONS_DISPLAYS_MAX 4
+#define OPTIONS_SIZES_MAX    8
 
 struct options_disk {
     const char *path;
     bool readonly;
 };
 
-struct options_display { /* pixels */
+struct options_size { /* pixels */
     uint32_t width;
     uint32_t height;
+};
+
+struct options_display {
+    unsigned size_count;
+    struct options_size sizes[OPTIONS_SIZES_MAX]; /* the first one, then one by SIGUSR2 */
 };
 
 struct options {
@@ -59,7 +65,7 @@ struct options {
     bool
         virtio_console; /* --console=virtio: stdin and stdout are its, not the serial port's */
     bool rng;           /* --rng */
-    unsigned display_count; /* --display WxH[,WxH...] */
+    unsigned display_count; /* --display WxH[/WxH...][,...] */
     struct options_display displays[OPTIONS_DISPLAYS_MAX];
     const char *screenshot;  /* --screenshot FILE.png, or NULL */
     const char *append;      /* the guest's command line */
@@ -77,9 +83,8 @@ struct options {
     bool copy_unsynced;     /* --needs-sync=copy, not refuse */
     bool follow_changes;    /* --may-change=follow, not refuse */
     const char *blobs_from; /* an exporter that every blob comes from, or NULL */
-    /* MEMATTR_MAP_NONE: as advised; else what Linux makes of the value that is sent */
-    enum memattr_map_info force_map_info;
-    uint32_t force_map_value;
+    bool force_map_info;
+    uint32_t forced_map_info; /* the number to send */
     enum options_guest_pat guest_pat;
     bool observe_s2;
     unsigned timeout; /* seconds, 0 = none */

@@ -99,14 +99,28 @@ static bool parse_pixels(const char **text, uint32_t *pixels)
     return number >= DISPLAY_MIN && number <= DISPLAY_MAX;
 }
 
+/* WIDTHxHEIGHT[/WIDTHxHEIGHT...] */
+static bool parse_display(const char **text, struct options_display *display)
+{
+    display->size_count = 0;
+    while (display->size_count < OPTIONS_SIZES_MAX) {
+        struct options_size *size = &display->sizes[display->size_count++];
+        if (!parse_pixels(text, &size->width) || *(*text)++ != 'x' ||
+            !parse_pixels(text, &size->height))
+            return false;
+        if (**text != '/')
+            return true;
+        (*text)++;
+    }
+    return false;
+}
+
 bool parse_displays(const char *text, struct options *options, struct error *error)
 {
     const char *rest = text;
     options->display_count = 0;
     while (options->display_count < OPTIONS_DISPLAYS_MAX) {
-        struct options_display *display = &options->displays[options->display_count];
-        if (!parse_pixels(&rest, &display->width) || *rest++ != 'x' ||
-            !parse_pixels(&rest, &display->height))
+        if (!parse_display(&rest, &options->displays[options->display_count]))
             break;
         options->display_count++;
         if (*rest == '\0')
@@ -117,17 +131,19 @@ bool parse_displays(const char *text, struct options *options, struct error *err
     return error_set(
         error, ERROR_CONFIG_USAGE,
         "--display \"%s\": expected WIDTHxHEIGHT, up to %d times with commas "
-        "between, each number from %u to %u, e.g. 1024x768",
-        text, OPTIONS_DISPLAYS_MAX, DISPLAY_MIN, DISPLAY_MAX);
+        "between, each number from %u to %u, e.g. 1024x768; up to %d sizes of one "
+        "display "
+        "have slashes between",
+        text, OPTIONS_DISPLAYS_MAX, DISPLAY_MIN, DISPLAY_MAX, OPTIONS_SIZES_MAX);
 }
 
 bool parse_forced_map_info(const char *text, struct options *options, struct error *error)
 {
     static const char *const words[] = {"cached", "uncached", "wc"};
+    options->force_map_info = true;
     for (unsigned i = 0; i < ARRAY_SIZE(words); i++) {
         if (strcmp(text, words[i]) == 0) {
-            options->force_map_info = (enum memattr_map_info)(MEMATTR_MAP_CACHED + i);
-            options->force_map_value = (uint32_t)options->force_map_info;
+            options->forced_map_info = MEMATTR_MAP_CACHED + i;
             return true;
         }
     }
@@ -138,10 +154,6 @@ bool parse_forced_map_info(const char *text, struct options *options, struct err
                          "--force-map-info \"%s\": expected cached, uncached, wc, or the "
                          "number to send, from 0 to 0xff",
                          text);
-    /* Linux takes everything but exactly 2 and 3 for cached: docs/linux-guest.md. */
-    options->force_map_info = value == MEMATTR_MAP_UNCACHED || value == MEMATTR_MAP_WC
-                                  ? (enum memattr_map_info)value
-                                  : MEMATTR_MAP_CACHED;
-    options->force_map_value = (uint32_t)value;
+    options->forced_map_info = (uint32_t)value;
     return true;
 }

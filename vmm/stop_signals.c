@@ -11,6 +11,7 @@ static void make_set(sigset_t *set)
     struct sigaction hang_up;
     sigemptyset(set);
     sigaddset(set, SIGUSR1); /* also from us to the thread: look at `quit` */
+    sigaddset(set, SIGUSR2);
     sigaddset(set, SIGINT);
     sigaddset(set, SIGTERM);
     if (sigaction(SIGHUP, NULL, &hang_up) != 0 || hang_up.sa_handler != SIG_IGN)
@@ -24,9 +25,9 @@ static void *wait_for_signals(void *context)
     int number;
     make_set(&set);
     while (sigwait(&set, &number) == 0 && !atomic_load(&signals->quit)) {
-        if (number == SIGUSR1) {
+        if (number == SIGUSR1 || number == SIGUSR2) {
             if (signals->user_signal != NULL)
-                signals->user_signal(signals->user_signal_context);
+                signals->user_signal(signals->user_signal_context, number);
             continue;
         }
         struct error error;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * ^C, kill and a terminal that goes away end the run as its time limit does, so that everything
- * is taken down in order: vCPUs, renderer, trace instance, the terminal's modes. SIGUSR1 asks for
- * something that does not end it, a screenshot. These signals are blocked in all threads but one,
+ * is taken down in order: vCPUs, renderer, trace instance, the terminal's modes. SIGUSR1 and SIGUSR2
+ * ask for something that does not end it, a screenshot or other display sizes. These signals are blocked in all threads but one,
  * which does nothing but wait for them.
  *
  * SIGHUP stays as it is when it was ignored at the start: that is what nohup is for.
@@ -16,8 +16,8 @@
 #include "vmm/vm.h"
 
 struct stop_signals {
-    /* Filled in by the caller, or NULL: SIGUSR1 arrived. On the signals' thread. */
-    void (*user_signal)(void *context);
+    /* Filled in by the caller, or NULL: SIGUSR1 or SIGUSR2 arrived. On the signals' thread. */
+    void (*user_signal)(void *context, int number);
     void *user_signal_context;
 
     struct vm *vm;

@@ -64,7 +64,9 @@ static bool add_ram(struct vm *vm, const struct gpa_range *ranges, unsigned coun
     for (unsigned i = 0; i < count; i++)
         if (!vm_check_range(vm, "guest RAM", ranges[i], error))
             return false;
-    if (!guest_memory_init(&vm->memory, ranges, count, error))
+    if (!(vm->config.private_ram
+              ? guest_memory_init_private(&vm->memory, ranges, count, error)
+              : guest_memory_init(&vm->memory, ranges, count, error)))
         return false;
     int limit = kvm_check(vm->fd, KVM_CAP_NR_MEMSLOTS);
     memslot_table_init(&vm->memslots, set_slot, vm, limit > 0 ? (uint32_t)limit : 32);

@@ -66,6 +66,7 @@ struct vm_outcome {
 struct vm_config {
     uint64_t memory_size;  /* bytes of RAM, page-aligned */
     unsigned cpu_count;    /* 1 .. VM_CPUS_MAX */
+    bool private_ram;      /* no dma-bufs of RAM are wanted: vmm/guest_memory.h */
     bool honour_guest_pat; /* x86, Intel: lift KVM's "ignore guest PAT" quirk at once; see
                               vm_honour_guest_pat() */
 };

@@ -8,7 +8,10 @@
 
 #include "devices/gpu/bandwidth.h"
 #include "devices/gpu/driver_query.h"
+#include "devices/gpu/vma_info.h"
 #include "vmm/placement.h"
+
+#define MAPPINGS "/proc/self/maps"
 
 /* Exporters whose name settles the attribute, by fdinfo's exp_name ("shmem" is ours, for
  * memfds): all of them leave the pgprot as it is. */
@@ -106,6 +109,30 @@ static void ask_exporter(const struct cache_mode_question *question,
         return;
     }
     unknown(answer, "the name \"%s\" does not settle it", name);
+}
+
+/* The kernel hands out the pages of VM_PFNMAP and VM_IO mappings to nobody, which ordinary memory
+ * never is: if the first one is such a page, the list of mappings is not understood. */
+static void ask_mapping(const struct cache_mode_question *question,
+                        struct cache_mode_answer *answer)
+{
+    const struct backing *backing = question->backing;
+    struct vma_info info;
+    if (backing->kind != BACKING_POINTER) {
+        unknown(answer, "%s: only asked of a pointer", backing_kind_name(backing->kind));
+        return;
+    }
+    vma_info_ask(MAPPINGS, backing->host, backing->size, &info);
+    if (!info.is_ram) {
+        unknown(answer, MAPPINGS ": %s", info.detail);
+        return;
+    }
+    if (placement_is_pfnmap(backing->host)) {
+        unknown(answer, MAPPINGS ": %s, and a page of it cannot be read", info.detail);
+        return;
+    }
+    know(question, answer, MEMATTR_MAP_CACHED, NULL, MAPPINGS ": %s", info.detail);
+    answer->trusted = true;
 }
 
 static void ask_renderer(const struct cache_mode_question *question,
@@ -223,6 +250,7 @@ void cache_mode_query(const struct cache_mode_question *question,
     ask_kernel(question, &answers[CACHE_MODE_KERNEL], &report->kernel);
     ask_driver(question, &answers[CACHE_MODE_DRIVER], &driver);
     ask_exporter(question, &answers[CACHE_MODE_EXPORTER]);
+    ask_mapping(question, &answers[CACHE_MODE_MAPPING]);
     ask_renderer(question, &answers[CACHE_MODE_RENDERER]);
     ask_measurement(question, &answers[CACHE_MODE_MEASUREMENT]);
     describe(question, &driver, report);
@@ -252,9 +280,9 @@ void cache_mode_query(const struct cache_mode_question *question,
 const char *cache_mode_source_name(enum cache_mode_source source)
 {
     static const char *const names[CACHE_MODE_SOURCE_COUNT] = {
-        [CACHE_MODE_KERNEL] = "kernel",           [CACHE_MODE_DRIVER] = "driver",
-        [CACHE_MODE_EXPORTER] = "exporter",       [CACHE_MODE_RENDERER] = "renderer",
-        [CACHE_MODE_MEASUREMENT] = "measurement",
+        [CACHE_MODE_KERNEL] = "kernel",     [CACHE_MODE_DRIVER] = "driver",
+        [CACHE_MODE_EXPORTER] = "exporter", [CACHE_MODE_MAPPING] = "mapping",
+        [CACHE_MODE_RENDERER] = "renderer", [CACHE_MODE_MEASUREMENT] = "measurement",
     };
     return names[source];
 }

@@ -10,6 +10,8 @@
  *   driver      the DRM driver that exported it, when its node proves that the buffer is
  *               its own: devices/gpu/driver_query.h
  *   exporter    the exporter's name, for those whose attribute is fixed: udmabuf, shmem, ...
+ *   mapping     of a pointer, which has no exporter: whether the kernel's list of mappings has
+ *               ordinary memory there, which is write-back: devices/gpu/vma_info.h
  *   renderer    virgl_renderer_resource_get_map_info(): a guess, not trusted
  *   measurement the speed of reads through the mapping: not trusted to decide, either
  *
@@ -31,6 +33,7 @@ enum cache_mode_source {
     CACHE_MODE_KERNEL,
     CACHE_MODE_DRIVER,
     CACHE_MODE_EXPORTER,
+    CACHE_MODE_MAPPING,
     CACHE_MODE_RENDERER,
     CACHE_MODE_MEASUREMENT,
     CACHE_MODE_SOURCE_COUNT
@@ -75,7 +78,7 @@ void cache_mode_query(const struct cache_mode_question *question,
 bool cache_mode_differ(enum memattr_model model, enum memattr_page page,
                        enum memattr_type one, enum memattr_type other);
 
-/* "kernel", "driver", "exporter", "renderer", "measurement". */
+/* "kernel", "driver", "exporter", "mapping", "renderer", "measurement". */
 const char *cache_mode_source_name(enum cache_mode_source source);
 
 #endif

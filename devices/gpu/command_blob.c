@@ -33,7 +33,7 @@ static bool resource_map_blob(struct gpu *gpu, struct call *call, struct error *
     call->response->map_info = (struct virtio_gpu_resp_map_info){
         .hdr.type = VIRTIO_GPU_RESP_OK_MAP_INFO,
         .map_info =
-            gpu->config.force_map_raw ? gpu->config.force_map_value : (uint32_t)map_info,
+            gpu->config.force_map_info ? gpu->config.forced_map_info : (uint32_t)map_info,
     };
     call->response->size = sizeof call->response->map_info;
     return true;

@@ -128,7 +128,7 @@ static bool advise(struct gpu *gpu, struct resource *resource, struct error *err
     look_at_guest_mtrrs(gpu);
     decision->advice = memattr_advise(&config->platform, &buffer);
     /* An experiment leaves KVM as it is. */
-    if (decision->advice.needs_guest_pat && config->force_map_info == MEMATTR_MAP_NONE) {
+    if (decision->advice.needs_guest_pat && !config->force_map_info) {
         if (!honour_guest_pat(gpu, resource, error)) {
             decision->refusal = decision->advice.refusal;
             return false;
@@ -170,6 +170,14 @@ static bool decide(struct gpu *gpu, struct resource *resource, struct error *err
     return advise(gpu, resource, error);
 }
 
+/* Everything but exactly 2 and 3 is cached: docs/linux-guest.md. */
+static enum memattr_map_info as_linux_reads(uint32_t map_info)
+{
+    return map_info == MEMATTR_MAP_UNCACHED || map_info == MEMATTR_MAP_WC
+               ? (enum memattr_map_info)map_info
+               : MEMATTR_MAP_CACHED;
+}
+
 bool blob_decide_by_report(struct gpu *gpu, struct resource *resource,
                            const struct cache_mode_report *report, struct error *error)
 {
@@ -177,10 +185,10 @@ bool blob_decide_by_report(struct gpu *gpu, struct resource *resource,
     *decision = (struct blob_decision){.report = *report};
     bool accepted = decide(gpu, resource, error);
     decision->map_info = decision->advice.map_info;
-    if (gpu->config.force_map_info == MEMATTR_MAP_NONE)
+    if (!gpu->config.force_map_info)
         return accepted;
     decision->forced = true;
-    decision->map_info = gpu->config.force_map_info;
+    decision->map_info = as_linux_reads(gpu->config.forced_map_info);
     if (!accepted)
         trace_warning(
             gpu->trace, "gpu",

@@ -5,7 +5,8 @@
  *
  *   block 0   EDID 1.4: the size as the preferred mode
  *   block 1   DisplayID 1.3, only when block 0 cannot say the size: there a side has 12 bits,
- *             and the pixel clock 655.35 MHz at most
+ *             and the pixel clock 655.35 MHz at most. Linux takes it (measured: linux-edid-large,
+ *             7680x4320)
  */
 #ifndef S2VMM_GPU_EDID_H
 #define S2VMM_GPU_EDID_H

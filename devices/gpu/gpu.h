@@ -72,9 +72,9 @@ struct gpu_config {
      * platform says */
     bool (*guest_mtrr_is_wb)(void *context, struct gpa_range range);
     void *guest_mtrr_is_wb_context;
-    enum memattr_map_info force_map_info; /* MEMATTR_MAP_NONE: do not force */
-    bool force_map_raw; /* send this number, which need be none of them */
-    uint32_t force_map_value;
+    bool force_map_info;
+    uint32_t
+        forced_map_info; /* the number to send, which need be none of MEMATTR_MAP_* */
 };
 
 /* Requests for screenshots: screenshot.c. */

@@ -79,6 +79,7 @@ static void write_json(const struct recorder *recorder, FILE *out,
     json_string(&json, "kernel", said(&report->answers[CACHE_MODE_KERNEL]));
     json_string(&json, "driver", said(&report->answers[CACHE_MODE_DRIVER]));
     json_string(&json, "exporter_name", said(&report->answers[CACHE_MODE_EXPORTER]));
+    json_string(&json, "mapping", said(&report->answers[CACHE_MODE_MAPPING]));
     json_string(&json, "renderer", said(&report->answers[CACHE_MODE_RENDERER]));
     json_open(&json, "answers");
     for (unsigned i = 0; i < CACHE_MODE_SOURCE_COUNT; i++)

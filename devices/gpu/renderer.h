@@ -92,6 +92,8 @@ struct renderer_timeline {
 typedef void renderer_fence_function(void *context, struct renderer_timeline timeline,
                                      uint32_t fence);
 
+/* NULL where nobody asks: what needs a capset, a context or a blob in a renderer that never has
+ * one. */
 struct renderer_ops {
     /* Describes the capset with this index; false behind the last one. */
     bool (*capset)(void *renderer, unsigned index, struct renderer_capset *capset);

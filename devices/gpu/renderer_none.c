@@ -17,46 +17,12 @@ static bool capset(void *renderer, unsigned index, struct renderer_capset *capse
     return false;
 }
 
-static void capset_fill(void *renderer, const struct renderer_capset *capset,
-                        uint32_t version, void *buffer)
-{
-    (void)renderer;
-    (void)capset;
-    (void)version;
-    (void)buffer;
-    BUG_ON(true); /* there is none */
-}
-
 static bool context_create(void *renderer, uint32_t context_id, uint32_t capset_id,
                            const char *name, struct error *error)
 {
     (void)renderer;
     (void)capset_id;
     (void)name;
-    return no(error, "context", context_id);
-}
-
-static void context_destroy(void *renderer, uint32_t context_id)
-{
-    (void)renderer;
-    (void)context_id;
-    BUG_ON(true);
-}
-
-static void attach(void *renderer, uint32_t context_id, uint32_t resource_id)
-{
-    (void)renderer;
-    (void)context_id;
-    (void)resource_id;
-    BUG_ON(true);
-}
-
-static bool submit(void *renderer, uint32_t context_id, void *commands, uint32_t size,
-                   struct error *error)
-{
-    (void)renderer;
-    (void)commands;
-    (void)size;
     return no(error, "context", context_id);
 }
 
@@ -76,61 +42,12 @@ static bool blob_create(void *renderer, const struct renderer_blob *blob,
     return no(error, "HOST3D blob", blob->resource_id);
 }
 
-static void resource_destroy(void *renderer, uint32_t resource_id)
-{
-    (void)renderer;
-    (void)resource_id;
-    BUG_ON(true);
-}
-
-static bool blob_export(void *renderer, uint32_t resource_id, enum renderer_fd_type *type,
-                        int *fd, struct error *error)
-{
-    (void)renderer;
-    (void)type;
-    (void)fd;
-    return no(error, "HOST3D blob", resource_id);
-}
-
-static bool blob_map(void *renderer, uint32_t resource_id, void **host, uint64_t *size,
-                     struct error *error)
-{
-    (void)renderer;
-    (void)host;
-    (void)size;
-    return no(error, "HOST3D blob", resource_id);
-}
-
-static void blob_unmap(void *renderer, uint32_t resource_id)
-{
-    (void)renderer;
-    (void)resource_id;
-    BUG_ON(true);
-}
-
-static bool blob_map_info(void *renderer, uint32_t resource_id, uint32_t *map_info)
-{
-    (void)renderer;
-    (void)resource_id;
-    (void)map_info;
-    return false;
-}
-
+/* Without contexts and blobs there is nobody to ask for the rest. */
 static const struct renderer_ops ops = {
     .capset = capset,
-    .capset_fill = capset_fill,
     .context_create = context_create,
-    .context_destroy = context_destroy,
-    .attach = attach,
-    .detach = attach,
-    .submit = submit,
     .fence = signal_at_once,
     .blob_create = blob_create,
-    .resource_destroy = resource_destroy,
-    .blob_export = blob_export,
-    .blob_map = blob_map,
-    .blob_unmap = blob_unmap,
-    .blob_map_info = blob_map_info,
 };
 
 struct renderer renderer_none_interface(struct renderer_none *none)

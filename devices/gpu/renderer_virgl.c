@@ -40,13 +40,15 @@ void renderer_virgl_global_fence_done(void *cookie, uint32_t fence)
                         fence);
 }
 
-static void context_fence_done(void *cookie, uint32_t context_id, uint32_t ring,
-                               uint64_t fence)
+void renderer_virgl_context_fence_done(void *cookie, uint32_t context_id, uint32_t ring,
+                                       uint64_t fence)
 {
     struct renderer_virgl *virgl = cookie;
+    (void)ring; /* perhaps not the one that was asked for, which the number has */
     atomic_fetch_sub(&virgl->fences_open, 1);
     virgl->config.fence(virgl->config.fence_context,
-                        (struct renderer_timeline){context_id, ring}, (uint32_t)fence);
+                        (struct renderer_timeline){context_id, (uint32_t)(fence >> 32)},
+                        (uint32_t)fence);
 }
 
 /* The library owns and closes the fd; it may ask more than once. */
@@ -162,7 +164,7 @@ static bool start(struct renderer_virgl *virgl, struct error *error)
         .version = 3,
         .write_fence = renderer_virgl_global_fence_done,
         .get_drm_fd = config->drm_node ? open_drm_node : NULL,
-        .write_context_fence = context_fence_done,
+        .write_context_fence = renderer_virgl_context_fence_done,
     };
     int result = virgl->calls.init(virgl, flags, &virgl->callbacks);
     if (result != 0)

@@ -63,7 +63,10 @@ extern const struct renderer_ops renderer_virgl_ops;
 /* Ticks every so many nanoseconds, if the library cannot tell when a fence is done; 0: stops. */
 void renderer_virgl_set_timer(const struct renderer_virgl *virgl, long nanoseconds);
 
-/* The callback of the library for the global timeline. */
+/* The callbacks of the library: for the global timeline, and for those of contexts, whose fences
+ * have the ring in the upper half of their number. */
 void renderer_virgl_global_fence_done(void *virgl, uint32_t fence);
+void renderer_virgl_context_fence_done(void *virgl, uint32_t context_id, uint32_t ring,
+                                       uint64_t fence);
 
 #endif

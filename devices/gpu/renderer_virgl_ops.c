@@ -92,6 +92,21 @@ static bool submit(void *renderer, uint32_t context_id, void *commands, uint32_t
     return result == 0 || failed(virgl, result, error, "submit_cmd", context_id);
 }
 
+/* A context of OpenGL is one timeline to the library, which knows its ring 0 only
+ * (vrend_decode.c, vrend_decode_ctx_submit_fence(): -EINVAL for the others). Whatever ring the
+ * driver names, the work before the fence is done when ring 0 gets there; the callback has the
+ * driver's ring back from the number. */
+static int create_context_fence(const struct renderer_virgl *virgl,
+                                struct renderer_timeline timeline, uint32_t number)
+{
+    uint64_t fence = (uint64_t)timeline.ring << 32 | number;
+    int result =
+        virgl->calls.context_create_fence(timeline.context_id, 0, timeline.ring, fence);
+    if (result == -EINVAL && timeline.ring != 0)
+        result = virgl->calls.context_create_fence(timeline.context_id, 0, 0, fence);
+    return result;
+}
+
 static bool fence(void *renderer, struct renderer_timeline timeline, uint32_t number,
                   struct error *error)
 {
@@ -100,8 +115,7 @@ static bool fence(void *renderer, struct renderer_timeline timeline, uint32_t nu
     int result = 0;
     atomic_fetch_add(&virgl->fences_open, 1); /* it may be done before the call returns */
     if (!is_global)
-        result = virgl->calls.context_create_fence(timeline.context_id, 0, timeline.ring,
-                                                   number);
+        result = create_context_fence(virgl, timeline, number);
     /* The global timeline is OpenGL's. Without virgl the library has none, and no command
      * that is still under way belongs to it. */
     else if (!virgl->config.virgl)

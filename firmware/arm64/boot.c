@@ -26,6 +26,7 @@
 #include "firmware/boot.h"
 
 #include <string.h>
+#include <sys/random.h>
 #include <unistd.h>
 
 #include "firmware/device_tree.h"
@@ -115,10 +116,13 @@ static bool write_device_tree(const struct guest_memory *memory,
     uint64_t mpidrs[VM_CPUS_MAX];
     for (unsigned i = 0; i < config->cpu_count; i++)
         mpidrs[i] = arch_vcpu_mpidr(i);
+    struct device_tree_seeds seeds; /* getrandom(2): up to 256 bytes come at once */
+    BUG_ON(getrandom(&seeds, sizeof seeds, 0) != (ssize_t)sizeof seeds);
     const struct device_tree_config tree = {
         .ram = memory->regions[0].range,
         .initrd = image->initrd,
         .command_line = config->command_line,
+        .seeds = &seeds,
         .cpu_count = config->cpu_count,
         .mpidrs = mpidrs,
         .gic_version = config->gic_version,

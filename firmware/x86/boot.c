@@ -10,7 +10,7 @@
  *   0x04000  page directories 0 to 3     the same: 2048 pages of 2 MiB, the first 4 GiB, identity
  *   0x08000  struct boot_info            struct boot_params, or PVH's start info
  *   0x09000  command line                the same; one page, NUL-terminated
- *   0x0a000  stack, from the top down    -
+ *   0x0a000  stack, from the top down    bzImage: struct setup_data with a random seed
  *   0x10000  free                        free
  *   0xe0000  free                        ACPI's tables, the RSDP first
  *   0xffff0  free                        real mode's first instruction: asks for a reset

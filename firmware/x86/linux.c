@@ -3,6 +3,7 @@
 
 #include <stddef.h>
 #include <string.h>
+#include <sys/random.h>
 
 #include "vmm/layout.h"
 
@@ -78,6 +79,29 @@ _Static_assert(LAYOUT_BOOT_PARAMETERS + sizeof(struct boot_params) <=
                    LAYOUT_BOOT_COMMAND_LINE,
                "layout");
 
+/* What did not fit into it: a list of which there is one, random bits from the host for the random
+ * number generator, which is ready from the start then. Linux wipes them when it has read them
+ * (arch/x86/kernel/setup.c, parse_setup_data(), 6.0 and newer; older ones skip what they do not
+ * know). */
+struct setup_data {
+    uint64_t next;
+    uint32_t type;
+    uint32_t length;
+    uint8_t data[32];
+};
+_Static_assert(offsetof(struct setup_data, data) == 16, "ABI of Linux");
+
+#define SETUP_RNG_SEED 9u
+
+static bool write_rng_seed(const struct guest_memory *memory, struct error *error)
+{
+    struct setup_data seed = {.type = SETUP_RNG_SEED, .length = sizeof seed.data};
+    /* getrandom(2): up to 256 bytes come at once. */
+    BUG_ON(getrandom(seed.data, sizeof seed.data, 0) != (ssize_t)sizeof seed.data);
+    return guest_memory_write(memory, gpa(LAYOUT_BOOT_SETUP_DATA), &seed, sizeof seed,
+                              error);
+}
+
 #define LOADER_UNDEFINED 0xffu /* type_of_loader: one without a number of its own */
 
 static bool write_boot_params(const struct guest_memory *memory, const struct map *map,
@@ -89,7 +113,7 @@ static bool write_boot_params(const struct guest_memory *memory, const struct ma
     parameters.header = image->header;
     parameters.header.type_of_loader = LOADER_UNDEFINED;
     parameters.header.cmd_line_ptr = LAYOUT_BOOT_COMMAND_LINE;
-    parameters.header.setup_data = 0;
+    parameters.header.setup_data = LAYOUT_BOOT_SETUP_DATA;
     parameters.header.ramdisk_image = (uint32_t)initrd;
     parameters.header.ramdisk_size = (uint32_t)image->initrd.size;
     parameters.ext_ramdisk_image = (uint32_t)(initrd >> 32);
@@ -100,7 +124,8 @@ static bool write_boot_params(const struct guest_memory *memory, const struct ma
             (struct e820_entry){entry->range.start.value, entry->range.size, entry->type};
     }
     parameters.e820_entries = (uint8_t)map->count;
-    return guest_memory_write(memory, gpa(LAYOUT_BOOT_PARAMETERS), &parameters,
+    return write_rng_seed(memory, error) &&
+           guest_memory_write(memory, gpa(LAYOUT_BOOT_PARAMETERS), &parameters,
                               sizeof parameters, error);
 }
 

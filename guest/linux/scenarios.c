@@ -27,6 +27,7 @@ const struct scenario scenarios[] = {
     {"display-blob", scenario_display_blob, NEEDS_SCREEN | NEEDS_BLOBS, "the same from a GUEST blob"},
     {"display-virgl", scenario_display_virgl, NEEDS_SCREEN | NEEDS_3D, "a cleared texture of virgl, shown"},
     {"cursor",       scenario_cursor,       NEEDS_SCREEN, "a cursor, moved"},
+    {"resize",       scenario_resize,       NEEDS_SCREEN | NEEDS_USER, "waits until the display has another size"},
 };
 // clang-format on
 

@@ -14,6 +14,7 @@
 #define NEEDS_SCREEN 16u /* a connected scanout */
 #define NEEDS_UUID   32u /* VIRTIO_GPU_F_RESOURCE_UUID */
 #define NEEDS_3D     64u
+#define NEEDS_USER   128u /* somebody who does something meanwhile: not among "all" */
 
 typedef bool (*scenario_function)(struct test *test);
 
@@ -53,5 +54,6 @@ bool scenario_display_blob(struct test *test);
 bool scenario_display_virgl(struct test *test);
 bool scenario_cursor(struct test *test);
 bool scenario_uuid(struct test *test);
+bool scenario_resize(struct test *test);
 
 #endif

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "guest/linux/blob.h"
+#include "guest/linux/hotplug.h"
 #include "guest/linux/pattern.h"
 #include "guest/linux/scenarios.h"
 #include "guest/linux/screen.h"
@@ -27,20 +28,13 @@ static bool start(struct test *test, struct gpu *card, struct screen *screen)
     return true;
 }
 
-/* With keep=yes leaves the card to a process that never ends, and closes it here. */
+/* With keep=yes the card stays open in another process. */
 static bool finish(struct test *test, struct gpu *card, uint32_t framebuffer)
 {
-    bool keep;
-    REQUIRE(test_flag(test, "keep", false, &keep));
-    if (!keep)
+    bool kept;
+    REQUIRE(test_keep(test, &kept));
+    if (!kept)
         CHECK_DONE(screen_hide(card, framebuffer));
-    (void)fflush(NULL);
-    pid_t holder = keep ? fork() : 1;
-    if (holder == 0) {
-        for (;;)
-            pause();
-    }
-    CHECK(holder > 0);
     gpu_close(card);
     return true;
 }
@@ -53,6 +47,32 @@ static void draw_pattern(uint32_t *pixels, uint32_t width, uint32_t height,
             pixels[(size_t)y * stride / sizeof *pixels + x] =
                 pattern_pixel(x, y, width, height);
     }
+}
+
+#define RESIZE_SECONDS 60u
+
+/* The mode that is preferred changes with a hotplug event; one that changes nothing is somebody
+ * else's. What is shown stays. */
+bool scenario_resize(struct test *test)
+{
+    struct gpu card;
+    struct screen before;
+    struct screen now;
+    int events;
+    REQUIRE(start(test, &card, &before));
+    CHECK_DONE(hotplug_open(&events));
+    test_say(test, "%ux%u, waits for another size", before.mode.hdisplay,
+             before.mode.vdisplay);
+    do {
+        CHECK_DONE(hotplug_wait(events, RESIZE_SECONDS));
+        CHECK_DONE(screen_find(&card, &now));
+    } while (now.mode.hdisplay == before.mode.hdisplay &&
+             now.mode.vdisplay == before.mode.vdisplay);
+    test_say(test, "a hotplug event: %ux%u became %ux%u", before.mode.hdisplay,
+             before.mode.vdisplay, now.mode.hdisplay, now.mode.vdisplay);
+    close(events);
+    gpu_close(&card);
+    return true;
 }
 
 bool scenario_display(struct test *test)

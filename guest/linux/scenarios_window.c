@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* Many blobs at once, and a window that has no room left. */
+/*
+ * Many blobs at once, and a window that has no room left. Option keep=yes: the many are still mapped
+ * when the VM ends.
+ */
 #include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
@@ -83,13 +86,16 @@ static bool run_many(struct test *test, struct many *many)
 bool scenario_blob_many(struct test *test)
 {
     struct many many;
+    bool kept = false;
     uint64_t count;
     uint64_t size;
     REQUIRE(test_option(test, "count", 1000, &count));
     REQUIRE(test_option(test, "size", 4 * KIB, &size));
     CHECK(count > 0 && count <= 1000000);
-    bool works = start(test, &many, count, size) && run_many(test, &many);
-    remove_all(&many);
+    bool works = start(test, &many, count, size) && run_many(test, &many) &&
+                 test_keep(test, &kept);
+    if (!kept)
+        remove_all(&many);
     finish(&many);
     return works;
 }

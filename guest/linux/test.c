@@ -5,6 +5,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 static void print_place(const struct test *test, const char *file, int line,
                         const char *text)
@@ -65,4 +66,17 @@ bool test_flag(struct test *test, const char *key, bool fallback, bool *flag)
         return true;
     printf("FAIL %s: option %s=%s is neither yes nor no\n", test->scenario, key, value);
     return false;
+}
+
+bool test_keep(struct test *test, bool *kept)
+{
+    REQUIRE(test_flag(test, "keep", false, kept));
+    (void)fflush(NULL);
+    pid_t holder = *kept ? fork() : 1;
+    if (holder == 0) {
+        for (;;)
+            pause();
+    }
+    CHECK(holder > 0);
+    return true;
 }

@@ -70,4 +70,8 @@ bool test_option(struct test *test, const char *key, uint64_t fallback, uint64_t
 /* An option of yes or no; anything else fails the scenario. */
 bool test_flag(struct test *test, const char *key, bool fallback, bool *flag);
 
+/* Option keep=yes: a process that never ends holds all that is open and mapped, until the VM ends.
+ * *kept says whether. */
+bool test_keep(struct test *test, bool *kept);
+
 #endif

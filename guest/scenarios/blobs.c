@@ -21,6 +21,11 @@ bool scenario_blob_virgl(struct guest *guest)
     return blob_scenario(guest, BLOB_VIRGL, 0);
 }
 
+bool scenario_blob_buffer(struct guest *guest)
+{
+    return blob_scenario(guest, BLOB_BUFFER, 0);
+}
+
 bool scenario_indirect(struct guest *guest)
 {
     return blob_scenario(guest, BLOB_SHM, VIRTIO_FEATURE(VIRTIO_RING_F_INDIRECT_DESC));

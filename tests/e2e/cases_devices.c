@@ -22,12 +22,14 @@
 #define MMIO "--transport=mmio"
 #define PCI  "--transport=pci"
 
-/* A shell in the guest; b is busybox, and no word may have a double quote. */
-#define SHELL_ON(console, parameters, commands)                                          \
+/* A shell in the guest; b is busybox, and no word may have a double quote. `modules` are loaded as
+ * well, each with a comma in front. */
+#define SHELL_ON(console, parameters, modules, commands)                                 \
     "--append=console=" console " rdinit=/guest-init quiet " parameters                  \
-    " modules=virtio_pci,virtio_mmio,virtio_blk,virtio-rng,virtio_console "              \
+    " modules=virtio_pci,virtio_mmio,virtio_blk,virtio-rng,virtio_console" modules       \
+    " "                                                                                  \
     "-- /bin/busybox sh -c \"b=/bin/busybox; " commands "\""
-#define SHELL(commands) SHELL_ON(CONSOLE, "panic=-1", commands)
+#define SHELL(commands) SHELL_ON(CONSOLE, "panic=-1", "", commands)
 
 /* 1 MiB there and back, past the guest's page cache, by four writers at once; a write beyond the
  * end fails. */
@@ -47,6 +49,17 @@
     "echo entropy from $($b cat /sys/class/misc/hw_random/rng_current); "                \
     "$b head -c 4096 /dev/hwrng >x && $b head -c 4096 /dev/hwrng >y && "                 \
     "$b cmp x y || echo $($b cat x y | $b wc -c) bytes of it"
+
+/* Linux has wiped what the firmware said, and had a random number generator before it had a clock. */
+#if defined(__aarch64__)
+#define SEEDS                                                                            \
+    "$b cmp -n 8 /proc/device-tree/chosen/kaslr-seed /dev/zero && echo it was read; "    \
+    "$b dmesg | $b grep -e KASLR -e crng"
+#define SAW_SEEDS "it was read", "KASLR enabled", "0.000000] random: crng init done"
+#else
+#define SEEDS     "$b dmesg | $b grep crng"
+#define SAW_SEEDS "0.000000] random: crng init done"
+#endif
 
 #define ASK "echo what is it; read line; echo so it is $line"
 
@@ -93,14 +106,16 @@ const struct e2e_case e2e_cases_devices[] = {
      .out = {"vda 1 2048", "vda is not written", "vda is as it was",
              "vdb 1 2048", "vdb is not written", "vdb is as it was"}},
 
+    {.name = "linux-seeds", .needs = NEEDS_LINUX, .arguments = {RUN, SHELL(SEEDS)}, .out = {SAW_SEEDS}},
+
     /* What the user types. */
     {.name = "linux-input-serial", .needs = NEEDS_LINUX, .arguments = {RUN, SHELL(ASK)},
      .when = "what is it", .input = "a serial port\n", .out = {"so it is a serial port"}},
     {.name = "linux-input-virtio-pci", .needs = NEEDS_LINUX,
-     .arguments = {RUN, PCI, "--console=virtio", SHELL_ON("hvc0", "panic=-1", "exec </dev/hvc0 >/dev/hvc0; " ASK)},
+     .arguments = {RUN, PCI, "--console=virtio", SHELL_ON("hvc0", "panic=-1", "", "exec </dev/hvc0 >/dev/hvc0; " ASK)},
      .when = "what is it", .input = "a console\n", .out = {"so it is a console"}},
     {.name = "linux-input-virtio-mmio", .needs = NEEDS_LINUX,
-     .arguments = {RUN, MMIO, "--console=virtio", SHELL_ON("hvc0", "panic=-1", "exec </dev/hvc0 >/dev/hvc0; " ASK)},
+     .arguments = {RUN, MMIO, "--console=virtio", SHELL_ON("hvc0", "panic=-1", "", "exec </dev/hvc0 >/dev/hvc0; " ASK)},
      .when = "what is it", .input = "a console\n", .out = {"so it is a console"}},
 
     /* How it ends. */
@@ -109,6 +124,9 @@ const struct e2e_case e2e_cases_devices[] = {
      .err = {"the guest asked for a reset"}},
     {.name = "linux-panic", .needs = NEEDS_LINUX, .status = 5, .arguments = {RUN, SHELL("echo c >/proc/sysrq-trigger")},
      .out = {"Kernel panic - not syncing"}, .err = {"the guest asked for a reset"}},
+    {.name = "linux-panic-reported", .needs = NEEDS_LINUX | NEEDS_X86, .status = 4,
+     .arguments = {RUN, SHELL_ON(CONSOLE, "panic=0", ",pvpanic-mmio", "echo c >/proc/sysrq-trigger")},
+     .out = {"Kernel panic - not syncing"}, .err = {"the guest crashed: its kernel reports a panic"}},
     {.name = "linux-terminated", .needs = NEEDS_LINUX, .status = 128 + SIGTERM, .arguments = {RUN, SHELL("echo now it waits; $b sleep 200")},
      .when = "now it waits", .signal = SIGTERM, .err = {"stopped by signal 15"}},
 };

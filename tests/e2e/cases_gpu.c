@@ -7,6 +7,15 @@
 const struct e2e_case e2e_cases_gpu[] = {
     {.name = "transfers", .needs = NEEDS_HARDWARE | NEEDS_VIRGL, .scenario = "scenario=transfers",
      .environment = "EGL_PLATFORM=surfaceless", .arguments = {"--gpu=virgl"}, .out = {"PASS transfers"}},
+    /* Memory of llvmpipe's, which the library has as a pointer. */
+    {.name = "virgl-buffer", .needs = NEEDS_HARDWARE | NEEDS_VIRGL, .scenario = "scenario=blob-buffer map-info=cached",
+     .environment = "EGL_PLATFORM=surfaceless", .arguments = {"--json", "--gpu=virgl"},
+     .out = {SAYS("fd_type", "POINTER"), SAYS("mapping", "WB"), SAYS("host_from", "mapping"), SAYS("map_info", "CACHED"),
+             SAYS("guest_s1", "WB"), SAYS("effective", "WB"), SAYS("verdict", "match"), SAW_EACH_OTHER}},
+    {.name = "s2-of-virgl-buffer", .needs = NEEDS_HARDWARE | NEEDS_VIRGL | NEEDS_S2, .scenario = "scenario=blob-buffer size=2M",
+     .environment = "EGL_PLATFORM=surfaceless", .arguments = {"--json", "--gpu=virgl"},
+     .out = {SAYS("host_from", "mapping"), SAYS("s2_from", "observed"), SAYS("s2", "WB"), SAYS("host_measured", "WB"),
+             SAYS("verdict", "match"), SAW_EACH_OTHER}},
     {.name = "guest-blob-dmabuf", .needs = NEEDS_HARDWARE | NEEDS_DMABUF, .scenario = "scenario=guest-blob",
      .arguments = {"--gpu=venus", "--trace"}, .out = {"PASS guest-blob"}, .err = {"its guest memory is a dma-buf"}},
     {.name = "guest-blob-no-dmabuf", .needs = NEEDS_HARDWARE | NEEDS_OPAQUE, .scenario = "scenario=guest-blob",

@@ -7,6 +7,7 @@
  */
 #include "tests/e2e/cases.h"
 
+#include <signal.h>
 #include <stddef.h>
 
 #if defined(__aarch64__)
@@ -39,6 +40,10 @@
 /* The second command's picture stays for the screenshot. */
 #define SHOW(first, last)                                                                \
     APPEND("sh -c \"s2guest " first " && s2guest " last " keep=yes\"")
+
+#define RESIZE "--gpu=2d", "--display=640x480/800x600", SHOW("resize", "display")
+#define RESIZED                                                                          \
+    "640x480 became 800x600", OK("resize"), "shows the pattern, 800x600", OK("display")
 
 #define OK(scenario) "s2guest: " scenario ": ok"
 
@@ -94,11 +99,11 @@ const struct e2e_case e2e_cases_linux[] = {
 
     /* Lives of mappings, and a full window. */
     {.name = "linux-many", .needs = VENUS,
-     .arguments = {RUN, GUEST("blob-many+window-full count=400")},
-     .out = {"400 blobs of 4096 bytes mapped at once", OK("blob-many")}},
+     .arguments = {RUN, "--timeout=300", GUEST("blob-many count=2000 keep=yes")},
+     .out = {"2000 blobs of 4096 bytes mapped at once", OK("blob-many")}},
     {.name = "linux-lives", .needs = VENUS,
-     .arguments = {RUN, "--cpus=2", GUEST("fork+close-mapped+unmap-twice+threads")},
-     .out = {OK("fork"), OK("close-mapped"), OK("unmap-twice"), OK("threads"), "4 threads, 32 blobs each"}},
+     .arguments = {RUN, "--cpus=2", GUEST("fork+close-mapped+unmap-twice+threads+window-full")},
+     .out = {OK("fork"), OK("close-mapped"), OK("unmap-twice"), OK("threads"), "4 threads, 32 blobs each", OK("window-full")}},
     {.name = "linux-guest-blob", .needs = DMABUF,
      .arguments = {RUN, GUEST("blob-guest+share")},
      .out = {OK("blob-guest"), OK("share"), "RAM"}},
@@ -108,6 +113,13 @@ const struct e2e_case e2e_cases_linux[] = {
      .arguments = {RUN, "--gpu=2d", "--display=640x480", SHOW("edid+cursor", "display")},
      .out = {"preferred mode 640x480", OK("edid"), "shows the pattern, 640x480", OK("display"), OK("cursor")},
      .picture = PICTURE_PATTERN},
+    {.name = "linux-edid-large", .needs = NEEDS_LINUX,
+     .arguments = {RUN, "--gpu=2d", "--display=7680x4320", GUEST("edid")},
+     .out = {"preferred mode 7680x4320", OK("edid")}},
+    {.name = "linux-resize-pci", .needs = NEEDS_LINUX, .when = "waits for another size", .signal = SIGUSR2,
+     .arguments = {RUN, PCI, RESIZE}, .out = {RESIZED}, .picture = PICTURE_PATTERN},
+    {.name = "linux-resize-mmio", .needs = NEEDS_LINUX, .when = "waits for another size", .signal = SIGUSR2,
+     .arguments = {RUN, MMIO, RESIZE}, .out = {RESIZED}, .picture = PICTURE_PATTERN},
     {.name = "linux-display-blob", .needs = DMABUF,
      .arguments = {RUN, "--display=640x480", SHOW("uuid", "display-blob")},
      .out = {"shows the pattern, 640x480", OK("display-blob"), OK("uuid")},

@@ -26,9 +26,8 @@
 
 // clang-format off
 const struct e2e_case e2e_cases_mesa[] = {
-    /* virgl's buffers for vertices are blobs that the renderer has as a pointer: docs/mesa.md */
     {.name = "mesa-virgl", .needs = NEEDS_IMAGE | NEEDS_VIRGL,
-     .arguments = {RUN, "--gpu=virgl", "--cache-mode-policy=permissive", GUEST("mesa-tools eglinfo modetest && gles-picture")},
+     .arguments = {RUN, "--gpu=virgl", GUEST("mesa-tools eglinfo modetest && gles-picture")},
      .out = {"mesa-tools: eglinfo: ok", "mesa-tools: modetest -c: ok", "mesa-tools: modetest -s: ok",
              "gles-picture: 640x480 by virgl", "gles-picture: 0 of 307200 pixels wrong"},
      .picture = PICTURE_PATTERN},

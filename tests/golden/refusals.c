@@ -73,7 +73,7 @@ static const struct row rows[MEMATTR_REFUSAL_COUNT] = {
         "without the host attribute nothing is known about a match",
         "a kernel that answers `DMA_BUF_IOCTL_INFO`: the module dmabuf-info",
         "`--cache-mode-policy=permissive`: the renderer is believed",
-        "`refuse-host-unknown`, `opaque-strict`; unit: `decision`, `blob`",
+        "`refuse-host-unknown`; unit: `decision`, `blob`, `cache_mode`",
     },
     [MEMATTR_REFUSED_CONTRADICTION] = {
         "the source that decides says one type, and the page table of the host's mapping has another",

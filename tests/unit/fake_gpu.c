@@ -97,6 +97,12 @@ void fake_gpu_init(struct fake_gpu *fake)
                   "%s", error.text);
 }
 
+void fake_gpu_force_map_info(struct fake_gpu *fake, uint32_t map_info)
+{
+    fake->gpu.config.force_map_info = true;
+    fake->gpu.config.forced_map_info = map_info;
+}
+
 void fake_gpu_check_nothing_mapped(struct fake_gpu *fake)
 {
     ck_assert_uint_eq(fake->slot_count, 0);

@@ -60,6 +60,9 @@ void fake_gpu_create_blob(struct fake_gpu *fake, uint32_t resource_id, uint64_t 
 struct resource *fake_gpu_map_blob(struct fake_gpu *fake, uint32_t resource_id,
                                    uint64_t size, uint64_t offset);
 
+/* As --force-map-info does. */
+void fake_gpu_force_map_info(struct fake_gpu *fake, uint32_t map_info);
+
 /* Nothing but blobs that are not mapped and contexts is alive. */
 void fake_gpu_check_nothing_mapped(struct fake_gpu *fake);
 

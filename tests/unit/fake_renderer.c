@@ -295,8 +295,14 @@ static bool blob_map(void *renderer, uint32_t resource_id, void **host, uint64_t
         return error_set(error, ERROR_HOST_RENDERER, "map fails");
     int access =
         blob->plan.pointer == FAKE_POINTER_READ_ONLY ? PROT_READ : PROT_READ | PROT_WRITE;
+    int file = -1;
+    if (blob->plan.pointer == FAKE_POINTER_FILE)
+        file = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
     *size = blob->arguments.size;
-    blob->mapping = mmap(NULL, *size, access, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    blob->mapping =
+        mmap(NULL, *size, access, MAP_PRIVATE | (file < 0 ? MAP_ANONYMOUS : 0), file, 0);
+    if (file >= 0)
+        close(file);
     BUG_ON(blob->mapping == MAP_FAILED);
     fake->mapping_count++;
     *host = blob->mapping;

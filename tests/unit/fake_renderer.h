@@ -39,6 +39,7 @@ enum fake_pointer {
     FAKE_POINTER_UNALIGNED, /* into a page */
     FAKE_POINTER_SHORT,     /* less than the blob */
     FAKE_POINTER_READ_ONLY,
+    FAKE_POINTER_FILE, /* into a private mapping of the program file */
     FAKE_POINTER_NULL,
 };
 

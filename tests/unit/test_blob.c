@@ -140,7 +140,7 @@ START_TEST(a_reset_takes_everything)
     for (uint32_t id = 10; id < 20; id++) {
         fake.renderer.plan.fd = id % 2 ? FAKE_FD_SEALED : FAKE_FD_FAILS;
         fake.renderer.plan.pointer = FAKE_POINTER_GOOD;
-        fake.gpu.config.force_map_info = MEMATTR_MAP_CACHED;
+        fake_gpu_force_map_info(&fake, MEMATTR_MAP_CACHED);
         fake_gpu_map_blob(&fake, id, SIZE, (id - 10) * SIZE);
     }
     fake_gpu_create_blob(&fake, 20, SIZE);
@@ -223,7 +223,8 @@ START_TEST(map_info_is_decided_or_refused)
 {
     fake.gpu.config.platform = decisions[_i].platform;
     fake.gpu.config.permissive = decisions[_i].permissive;
-    fake.gpu.config.force_map_info = decisions[_i].force;
+    if (decisions[_i].force != MEMATTR_MAP_NONE)
+        fake_gpu_force_map_info(&fake, decisions[_i].force);
     fake.renderer.plan = (struct fake_blob_plan){
         .claimed =
             decisions[_i].fd == FAKE_FD_DMABUF ? RENDERER_FD_DMABUF : RENDERER_FD_SHM,
@@ -302,7 +303,7 @@ START_TEST(its_memory_is_not_what_it_was_said_to_be)
 {
     fake.renderer.plan.fd = (enum fake_fd)_i;
     fake.renderer.plan.claimed = RENDERER_FD_DMABUF;
-    fake.gpu.config.force_map_info = CACHED;
+    fake_gpu_force_map_info(&fake, CACHED);
     fake_gpu_create_blob(&fake, ID, SIZE);
     if (_i == FAKE_FD_DMABUF) {
         map_works(0, CACHED);
@@ -366,11 +367,25 @@ START_TEST(kvm_does_not_remove_the_slot_in_a_reset)
 }
 END_TEST
 
+/* vma_info.h: a private mapping of a file can be written, too. */
+START_TEST(a_pointer_is_to_ordinary_memory_or_refused)
+{
+    fake.renderer.plan.fd = FAKE_FD_FAILS;
+    fake.renderer.plan.pointer = FAKE_POINTER_FILE;
+    fake_gpu_create_blob(&fake, ID, SIZE);
+    map_fails(0, ERROR_REFUSED,
+              "no trusted source knows the host attribute of this POINTER");
+    ck_assert_uint_eq(fake.renderer.mapping_count, 0);
+    fake_renderer_blob(&fake.renderer, ID)->plan.pointer = FAKE_POINTER_GOOD;
+    map_works(0, CACHED);
+    unmap_works();
+}
+END_TEST
+
 START_TEST(memory_that_the_renderer_maps_goes_after_the_slot)
 {
     fake.renderer.plan.fd = FAKE_FD_FAILS;
     fake.renderer.plan.pointer = FAKE_POINTER_GOOD;
-    fake.gpu.config.force_map_info = CACHED;
     struct resource *resource = fake_gpu_map_blob(&fake, ID, SIZE, 0);
     ck_assert_int_eq(resource->backing.kind, BACKING_POINTER);
     ck_assert_uint_eq(fake.renderer.mapping_count, 1);
@@ -400,6 +415,7 @@ Suite *blob_suite(void)
     tcase_add_test(test_case, kvm_does_not_make_the_slot);
     tcase_add_test(test_case, kvm_does_not_remove_the_slot);
     tcase_add_test(test_case, kvm_does_not_remove_the_slot_in_a_reset);
+    tcase_add_test(test_case, a_pointer_is_to_ordinary_memory_or_refused);
     tcase_add_test(test_case, memory_that_the_renderer_maps_goes_after_the_slot);
     suite_add_tcase(suite, test_case);
     return suite;

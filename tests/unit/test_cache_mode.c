@@ -22,6 +22,7 @@ enum renderer_says { R_NONE = -1 }; /* or the number that it gives */
 #define K CACHE_MODE_KERNEL
 #define D CACHE_MODE_DRIVER
 #define E CACHE_MODE_EXPORTER
+#define M CACHE_MODE_MAPPING
 #define R CACHE_MODE_RENDERER
 
 #define NOBODY (-1)
@@ -50,7 +51,8 @@ static const struct {
     {BACKING_DMABUF, K_NONE,   D_NO_NODE, "drm",     2,      true,  R, MEMATTR_UC_MINUS, false},
     {BACKING_DMABUF, K_NONE,   D_NO_NODE, "drm",     3,      true,  R, MEMATTR_WC, false},
 
-    /* A source that is not sure is not believed, but for the permissive. */
+    /* A source that is not sure is not believed, but for the permissive. A pointer is one into
+     * the program file here. */
     {BACKING_DMABUF,  K_NONE, D_NO_NODE, "drm",      1,      false, NOBODY, ANY, false},
     {BACKING_POINTER, K_NONE, D_NO_NODE, "renderer", 1,      false, NOBODY, ANY, false},
     {BACKING_POINTER, K_NONE, D_NO_NODE, "renderer", 1,      true,  R, MEMATTR_WB, false},
@@ -130,10 +132,17 @@ static void set_renderer(int says)
     blob->plan.map_info = (uint32_t)says;
 }
 
+static uint8_t *program_file(void)
+{
+    return (uint8_t *)(uintptr_t)program_file;
+}
+
 static struct cache_mode_report ask(int row)
 {
     struct cache_mode_report report;
     backing.kind = rows[row].kind;
+    if (backing.kind == BACKING_POINTER)
+        backing.host = program_file();
     snprintf(backing.exporter, sizeof backing.exporter, "%s", rows[row].exporter);
     set_kernel(rows[row].kernel);
     set_renderer(rows[row].renderer);
@@ -196,6 +205,7 @@ static const struct {
     {24, K, "value 77 is not defined"},
     {25, K, "DMA_BUF_IOCTL_INFO: Input/output error"},
     {25, D, "no DRM node in use"},
+    {25, M, "DMABUF: only asked of a pointer"},
     {26, D, "not a DRM node"},
     {27, D, "not a buffer of vgem: MODE_MAP_DUMB"},
     {28, D, "not a buffer of vgem: it cannot be imported"},
@@ -208,6 +218,57 @@ START_TEST(each_answer_says_where_it_comes_from)
     struct cache_mode_report report = ask(details[_i].row);
     const struct cache_mode_answer *answer = &report.answers[details[_i].source];
     ck_assert_msg(strstr(answer->detail, details[_i].text) != NULL, "%s", answer->detail);
+}
+END_TEST
+
+enum pointer { ORDINARY, UNREADABLE, TOO_LONG, PROGRAM_FILE };
+
+static const struct {
+    enum pointer pointer;
+    int renderer;
+    int decider;
+    bool disagreement;
+    const char *text; /* of the mapping's detail */
+} pointers[] = {
+    {ORDINARY, R_NONE, M, false, "/proc/self/maps: /memfd:dma-buf (deleted)"},
+    {ORDINARY, 1, M, false, "/memfd:"},
+    {ORDINARY, 3, M, true, "/memfd:"},
+    {UNREADABLE, 1, NOBODY, false, "a page of it cannot be read"},
+    {TOO_LONG, 1, NOBODY, false, "no range of addresses"},
+    {PROGRAM_FILE, 1, NOBODY, false, "/proc/self/maps: not ordinary memory: /"},
+};
+
+START_TEST(a_pointer_is_what_is_mapped_there)
+{
+    struct cache_mode_report report;
+    void *memory = backing.host;
+    backing.kind = BACKING_POINTER;
+    snprintf(backing.exporter, sizeof backing.exporter, "renderer");
+    if (pointers[_i].pointer == UNREADABLE)
+        ck_assert_int_eq(mprotect(memory, 4096, PROT_NONE), 0);
+    if (pointers[_i].pointer == TOO_LONG)
+        backing.size = UINT64_MAX;
+    if (pointers[_i].pointer == PROGRAM_FILE)
+        backing.host = program_file();
+    set_renderer(pointers[_i].renderer);
+    const struct cache_mode_question question = {.platform = &platform,
+                                                 .backing = &backing,
+                                                 .renderer = &renderer,
+                                                 .resource_id = ID};
+    cache_mode_query(&question, &report);
+    ck_assert_msg(strstr(report.answers[M].detail, pointers[_i].text) != NULL, "%s",
+                  report.answers[M].detail);
+    ck_assert_int_eq(report.decided, pointers[_i].decider != NOBODY);
+    ck_assert_int_eq(report.answers[M].known, pointers[_i].decider == M);
+    ck_assert_int_eq(report.disagreement, pointers[_i].disagreement);
+    if (!report.decided)
+        return;
+    ck_assert_int_eq((int)report.decider, pointers[_i].decider);
+    ck_assert(report.answers[M].trusted);
+    ck_assert_int_eq(report.buffer.host, MEMATTR_WB);
+    ck_assert_int_eq(report.buffer.page, MEMATTR_PAGE_RAM);
+    ck_assert_int_eq(report.buffer.vma, MEMATTR_VMA_PLAIN);
+    ck_assert(!report.buffer.vma_is_uncacheable);
 }
 END_TEST
 
@@ -358,8 +419,8 @@ END_TEST
 
 START_TEST(names)
 {
-    static const char *const want[] = {"kernel", "driver", "exporter", "renderer",
-                                       "measurement"};
+    static const char *const want[] = {"kernel",  "driver",   "exporter",
+                                       "mapping", "renderer", "measurement"};
     for (unsigned i = 0; i < CACHE_MODE_SOURCE_COUNT; i++)
         ck_assert_str_eq(cache_mode_source_name((enum cache_mode_source)i), want[i]);
 }
@@ -374,6 +435,8 @@ Suite *cache_mode_suite(void)
                         (int)ARRAY_SIZE(rows));
     tcase_add_loop_test(test_case, each_answer_says_where_it_comes_from, 0,
                         (int)ARRAY_SIZE(details));
+    tcase_add_loop_test(test_case, a_pointer_is_what_is_mapped_there, 0,
+                        (int)ARRAY_SIZE(pointers));
     tcase_add_test(test_case, a_node_that_cannot_be_opened_is_an_answer);
     tcase_add_loop_test(test_case, the_kernel_describes_the_buffer, 0,
                         (int)ARRAY_SIZE(kernels));

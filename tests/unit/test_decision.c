@@ -339,7 +339,7 @@ static const struct {
 START_TEST(force_wins_and_the_refusal_stays_visible)
 {
     use_ept(true);
-    fake.gpu.config.force_map_info = MEMATTR_MAP_UNCACHED;
+    fake_gpu_force_map_info(&fake, MEMATTR_MAP_UNCACHED);
     const struct blob_decision *decision =
         accepts(forced[_i].report(), MEMATTR_MAP_UNCACHED);
     ck_assert(decision->forced);
@@ -351,7 +351,7 @@ END_TEST
 
 START_TEST(force_without_a_refusal_says_nothing)
 {
-    fake.gpu.config.force_map_info = MEMATTR_MAP_WC;
+    fake_gpu_force_map_info(&fake, MEMATTR_MAP_WC);
     const struct blob_decision *decision = accepts(report_of(MEMATTR_WB), MEMATTR_MAP_WC);
     ck_assert(decision->forced);
     ck_assert_int_eq(decision->refusal, MEMATTR_ACCEPTED);

@@ -24,6 +24,11 @@ static const struct boot_device devices[] = {
     {.kind = BOOT_DEVICE_WITNESS, .base = 0xa101000, .size = 0x1000},
 };
 
+static const struct device_tree_seeds seeds = {
+    .kaslr = 0x0123456789abcdef,
+    .rng = {0xb0, 0xb1, 0xb2, [31] = 0xbf},
+};
+
 static struct device_tree_config config;
 static struct error error;
 static uint8_t *tree; /* of exactly the size, so that ASan sees an overrun */
@@ -33,6 +38,7 @@ static void set_up(void)
     config = (struct device_tree_config){
         .ram = {gpa(0x40000000), 0x1c0000000},
         .command_line = "console=ttyAMA0 quiet",
+        .seeds = &seeds,
         .cpu_count = CPUS,
         .mpidrs = mpidrs,
         .gic_version = 3,
@@ -148,6 +154,18 @@ START_TEST(chosen_has_the_initrd)
     build();
     assert_cells("/chosen", "linux,initrd-start", 1, 0x23400000);
     assert_cells("/chosen", "linux,initrd-end", 1, 0x23405678);
+}
+END_TEST
+
+START_TEST(chosen_has_the_seeds)
+{
+    build();
+    int length;
+    assert_cells("/chosen", "kaslr-seed", 0x01234567, 0x89abcdef);
+    const void *rng = fdt_getprop(tree, node("/chosen"), "rng-seed", &length);
+    ck_assert_ptr_nonnull(rng);
+    ck_assert_int_eq(length, sizeof seeds.rng);
+    ck_assert_mem_eq(rng, seeds.rng, sizeof seeds.rng);
 }
 END_TEST
 
@@ -377,6 +395,7 @@ Suite *device_tree_suite(void)
     tcase_add_test(test_case, the_root);
     tcase_add_test(test_case, chosen_has_the_command_line_and_the_console);
     tcase_add_test(test_case, chosen_has_the_initrd);
+    tcase_add_test(test_case, chosen_has_the_seeds);
     tcase_add_test(test_case, memory);
     tcase_add_test(test_case, processors_have_the_affinity_of_their_mpidr);
     tcase_add_test(test_case, psci_is_called_by_hvc);

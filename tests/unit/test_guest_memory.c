@@ -119,6 +119,36 @@ START_TEST(each_region_is_its_own_part_of_the_file)
 }
 END_TEST
 
+/* Without it KVM makes no large leaf of a huge page. */
+START_TEST(host_addresses_are_gpas_modulo_2_mib)
+{
+    for (unsigned i = 0; i < memory.region_count; i++)
+        ck_assert_uint_eq((uintptr_t)memory.regions[i].host % (2 * MIB),
+                          ranges[i].start.value % (2 * MIB));
+}
+END_TEST
+
+START_TEST(private_ram_has_no_file)
+{
+    struct guest_memory other;
+    struct error error;
+    char buffer[6] = {0};
+    ck_assert(guest_memory_init_private(&other, ranges, 2, &error));
+    ck_assert_int_eq(other.fd, -1);
+    ck_assert_uint_eq((uintptr_t)other.regions[0].host % (2 * MIB), MIB);
+    ck_assert(guest_memory_write(&other, gpa(4 * GIB), "hello", 6, &error));
+    ck_assert(guest_memory_read(&other, gpa(4 * GIB), buffer, 6, &error));
+    ck_assert_str_eq(buffer, "hello");
+    guest_memory_finish(&other);
+    ck_assert_uint_eq(other.region_count, 0);
+
+    struct gpa_range huge = {gpa(0), (uint64_t)1 << 62};
+    ck_assert(!guest_memory_init_private(&other, &huge, 1, &error));
+    ck_assert_int_eq(error.code, ERROR_HOST_MEMORY);
+    guest_memory_finish(&other);
+}
+END_TEST
+
 START_TEST(finish_takes_a_zeroed_or_finished_object)
 {
     struct guest_memory other = {0};
@@ -172,6 +202,8 @@ Suite *guest_memory_suite(void)
     tcase_add_test(test_case, indices_are_16_bits_at_even_addresses);
     tcase_add_test(test_case, the_file_is_sealed_and_has_the_size_of_ram);
     tcase_add_test(test_case, each_region_is_its_own_part_of_the_file);
+    tcase_add_test(test_case, host_addresses_are_gpas_modulo_2_mib);
+    tcase_add_test(test_case, private_ram_has_no_file);
     tcase_add_test(test_case, finish_takes_a_zeroed_or_finished_object);
     tcase_add_test(test_case, ram_that_does_not_fit_is_an_error);
     tcase_add_test(test_case, a_second_region_that_does_not_fit_undoes_the_first);

@@ -44,7 +44,7 @@ START_TEST(without_options)
     ck_assert_ptr_null(options.drm_node);
     ck_assert_uint_eq(options.window_size, 256 * MIB);
     ck_assert(!options.permissive);
-    ck_assert_int_eq(options.force_map_info, MEMATTR_MAP_NONE);
+    ck_assert(!options.force_map_info);
     ck_assert_int_eq(options.guest_pat, OPTIONS_GUEST_PAT_AUTO);
     ck_assert(options.observe_s2);
     ck_assert(!options.json);
@@ -71,7 +71,8 @@ START_TEST(with_all_of_them)
     ck_assert_str_eq(options.drm_node, "/dev/dri/card0");
     ck_assert_uint_eq(options.window_size, 2 * MIB);
     ck_assert(options.permissive);
-    ck_assert_int_eq(options.force_map_info, MEMATTR_MAP_WC);
+    ck_assert(options.force_map_info);
+    ck_assert_uint_eq(options.forced_map_info, MEMATTR_MAP_WC);
     ck_assert_int_eq(options.guest_pat, OPTIONS_GUEST_PAT_ON);
     ck_assert(!options.observe_s2);
     ck_assert(options.json);
@@ -181,22 +182,18 @@ END_TEST
 
 static const struct {
     const char *line;
-    enum memattr_map_info want;
     uint32_t value;
 } forced[] = {
-    {RUN "--force-map-info cached", MEMATTR_MAP_CACHED, 1},
-    {RUN "--force-map-info uncached", MEMATTR_MAP_UNCACHED, 2},
-    {RUN "--force-map-info wc", MEMATTR_MAP_WC, 3},
-    {RUN "--force-map-info 3", MEMATTR_MAP_WC, 3},
-    {RUN "--force-map-info 0", MEMATTR_MAP_CACHED, 0},
-    {RUN "--force-map-info 0x13", MEMATTR_MAP_CACHED, 0x13},
+    {RUN "--force-map-info cached", 1}, {RUN "--force-map-info uncached", 2},
+    {RUN "--force-map-info wc", 3},     {RUN "--force-map-info 3", 3},
+    {RUN "--force-map-info 0", 0},      {RUN "--force-map-info 0x13", 0x13},
 };
 
 START_TEST(map_info_can_be_forced)
 {
     parse_well(forced[_i].line);
-    ck_assert_int_eq(options.force_map_info, forced[_i].want);
-    ck_assert_uint_eq(options.force_map_value, forced[_i].value);
+    ck_assert(options.force_map_info);
+    ck_assert_uint_eq(options.forced_map_info, forced[_i].value);
 }
 END_TEST
 
@@ -240,15 +237,26 @@ START_TEST(displays)
     ck_assert(!options.venus);
     ck_assert(options_has_gpu(&options));
     ck_assert_uint_eq(options.display_count, 2);
-    ck_assert_uint_eq(options.displays[0].width, 64);
-    ck_assert_uint_eq(options.displays[0].height, 8192);
-    ck_assert_uint_eq(options.displays[1].width, 640);
-    ck_assert_uint_eq(options.displays[1].height, 480);
+    ck_assert_uint_eq(options.displays[0].sizes[0].width, 64);
+    ck_assert_uint_eq(options.displays[0].sizes[0].height, 8192);
+    ck_assert_uint_eq(options.displays[1].sizes[0].width, 640);
+    ck_assert_uint_eq(options.displays[1].sizes[0].height, 480);
+    ck_assert_uint_eq(options.displays[1].size_count, 1);
+
+    parse_well(RUN "--display 64x65,640x480/800x600/66x67");
+    ck_assert_uint_eq(options.display_count, 2);
+    ck_assert_uint_eq(options.displays[0].size_count, 1);
+    ck_assert_uint_eq(options.displays[1].size_count, 3);
+    ck_assert_uint_eq(options.displays[1].sizes[1].width, 800);
+    ck_assert_uint_eq(options.displays[1].sizes[2].height, 67);
+    parse_well(RUN "--display 64x64/64x64/64x64/64x64/64x64/64x64/64x64/64x64,64x64");
+    ck_assert_uint_eq(options.display_count, 2);
+    ck_assert_uint_eq(options.displays[0].size_count, OPTIONS_SIZES_MAX);
 
     parse_well(RUN "--screenshot s.png");
     ck_assert_str_eq(options.screenshot, "s.png");
     ck_assert_uint_eq(options.display_count, 1);
-    ck_assert_uint_eq(options.displays[0].width, 1024);
+    ck_assert_uint_eq(options.displays[0].sizes[0].width, 1024);
 }
 END_TEST
 
@@ -333,6 +341,9 @@ static const struct {
     {RUN "--display 64x64,", "expected WIDTHxHEIGHT"},
     {RUN "--display 64x64,64x64,64x64,64x64,64x64", "up to 4 times"},
     {RUN "--display 64x64;64x64", "expected WIDTHxHEIGHT"},
+    {RUN "--display 64x64/", "expected WIDTHxHEIGHT"},
+    {RUN "--display 64x64/63x64", "from 64 to 8192"},
+    {RUN "--display 64x64/64x64/64x64/64x64/64x64/64x64/64x64/64x64/64x64", "up to 8 sizes"},
     {RUN "--gpu none --display 64x64", "--display needs a GPU"},
     {RUN "--gpu none --screenshot s.png", "--screenshot needs a GPU"},
     {RUN "--honor-guest-pat yes", "expected one of auto, on, off"},

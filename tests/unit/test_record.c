@@ -53,6 +53,7 @@ static void set_up(void)
                                                        .said = "WC",
                                                        .detail = "vgem: map_wc"},
                                 [CACHE_MODE_EXPORTER] = {.detail = "the \"drm\" name"},
+                                [CACHE_MODE_MAPPING] = {.detail = "not a pointer"},
                                 [CACHE_MODE_RENDERER] = {.known = true,
                                                          .type = MEMATTR_WB,
                                                          .said = "CACHED",
@@ -129,10 +130,12 @@ START_TEST(a_match)
         {"kernel", "null"},
         {"driver", "WC"},
         {"exporter_name", "null"},
+        {"mapping", "null"},
         {"renderer", "CACHED"},
         {"answers.kernel", "ENOTTY"},
         {"answers.driver", "vgem: map_wc"},
         {"answers.exporter", "the \"drm\" name"},
+        {"answers.mapping", "not a pointer"},
         {"answers.renderer", "a guess"},
         {"answers.measurement", "not asked"},
         {"host", "WC"},
@@ -369,6 +372,7 @@ START_TEST(the_text_for_people)
         "  kernel     -        ENOTTY\n"
         "  driver     WC       vgem: map_wc\n"
         "  exporter   -        the \"drm\" name\n"
+        "  mapping    -        not a pointer\n"
         "  renderer   CACHED   a guess\n"
         "  measurement -        not asked\n"
         "  host WC (driver), S2 WB (expected), map_info WC\n"

@@ -27,12 +27,13 @@
 static struct renderer_virgl *virgl;
 static struct renderer renderer;
 static atomic_uint fence_done_number;
+static atomic_uint fence_done_ring;
 static uint32_t pixels[SIDE * SIDE];
 
 static void fence_done(void *context, struct renderer_timeline timeline, uint32_t fence)
 {
     (void)context;
-    (void)timeline;
+    atomic_store(&fence_done_ring, timeline.ring);
     atomic_store(&fence_done_number, fence);
 }
 
@@ -133,6 +134,7 @@ static void wait_for_fence(struct renderer_timeline timeline, uint32_t number)
             renderer.ops->poll(renderer.context);
     }
     ck_assert_uint_eq(atomic_load(&fence_done_number), number);
+    ck_assert_uint_eq(atomic_load(&fence_done_ring), timeline.ring);
 }
 
 /* `pages`: none: into what is attached. */
@@ -175,6 +177,7 @@ START_TEST(a_cleared_texture_comes_back)
     clear();
     wait_for_fence((struct renderer_timeline){CONTEXT, 0}, 5);
     wait_for_fence((struct renderer_timeline){0, 0}, 6);
+    wait_for_fence((struct renderer_timeline){CONTEXT, 63}, 7);
     ck_assert(renderer.ops->pages_attach(renderer.context, TEXTURE,
                                          (struct renderer_pages){vectors, 2}, &error));
     struct renderer_transfer transfer =
@@ -212,6 +215,7 @@ START_TEST(fences_are_done_without_the_librarys_thread)
         clear();
         wait_for_fence((struct renderer_timeline){CONTEXT, 0}, 10 * fence);
         wait_for_fence((struct renderer_timeline){0, 0}, 10 * fence + 1);
+        wait_for_fence((struct renderer_timeline){CONTEXT, fence}, 10 * fence + 2);
     }
     finish();
 }

@@ -53,31 +53,44 @@ START_TEST(without_a_signal_it_just_ends)
 }
 END_TEST
 
-static void count_signal(void *context)
+/* Of the two user signals. */
+struct counts {
+    atomic_uint first, second;
+};
+
+static void count_signal(void *context, int number)
 {
-    atomic_fetch_add((atomic_uint *)context, 1);
+    struct counts *counts = context;
+    ck_assert(number == SIGUSR1 || number == SIGUSR2);
+    atomic_fetch_add(number == SIGUSR1 ? &counts->first : &counts->second, 1);
 }
 
-/* A screenshot is taken, and the VM goes on; a signal after it still ends it. */
+/* A screenshot is taken, a display gets another size, and the VM goes on; a signal after them
+ * still ends it. */
 START_TEST(the_user_s_signal_calls_and_does_not_end)
 {
     static struct vm vm;
-    atomic_uint calls = 0;
+    struct counts counts = {0};
     struct stop_signals signals = {.user_signal = count_signal,
-                                   .user_signal_context = &calls};
+                                   .user_signal_context = &counts};
     struct error error;
     make_vm(&vm);
     ck_assert(stop_signals_start(&signals, &vm, &error));
     for (unsigned i = 1; i <= 2; i++) {
         kill(getpid(), SIGUSR1);
-        while (atomic_load(&calls) < i)
+        while (atomic_load(&counts.first) < i)
+            usleep(1000);
+        ck_assert_uint_eq(atomic_load(&counts.second), i - 1);
+        kill(getpid(), SIGUSR2);
+        while (atomic_load(&counts.second) < i)
             usleep(1000);
     }
     ck_assert_int_eq(vm.outcome.end, VM_END_NONE);
     kill(getpid(), SIGTERM);
     wait_for_end(&vm);
     stop_signals_finish(&signals);
-    ck_assert_uint_eq(atomic_load(&calls), 2);
+    ck_assert_uint_eq(atomic_load(&counts.first), 2);
+    ck_assert_uint_eq(atomic_load(&counts.second), 2);
 }
 END_TEST
 
@@ -89,6 +102,7 @@ START_TEST(the_user_s_signal_without_a_function_is_harmless)
     make_vm(&vm);
     ck_assert(stop_signals_start(&signals, &vm, &error));
     kill(getpid(), SIGUSR1);
+    kill(getpid(), SIGUSR2);
     kill(getpid(), SIGINT);
     wait_for_end(&vm);
     ck_assert_uint_eq(vm.outcome.verdict, SIGINT);

@@ -228,7 +228,7 @@ START_TEST(memory_of_the_renderer_is_seen_through_its_mapping)
 {
     fake.renderer.plan.fd = FAKE_FD_FAILS;
     fake.renderer.plan.pointer = FAKE_POINTER_GOOD;
-    fake.gpu.config.force_map_info = MEMATTR_MAP_CACHED;
+    fake_gpu_force_map_info(&fake, MEMATTR_MAP_CACHED);
     resource = fake_gpu_map_blob(&fake, 5, SIZE, SIZE);
     fill_pattern(0, SIZE, 7);
     const struct witness_request check = {
@@ -243,7 +243,7 @@ static void map_dma_buf(enum fake_fd fd)
 {
     fake.renderer.plan.claimed = RENDERER_FD_DMABUF;
     fake.renderer.plan.fd = fd;
-    fake.gpu.config.force_map_info = MEMATTR_MAP_CACHED;
+    fake_gpu_force_map_info(&fake, MEMATTR_MAP_CACHED);
     resource = fake_gpu_map_blob(&fake, 5, SIZE, SIZE);
     atomic_store(&fake.trace.warnings, 0); /* that it is forced */
 }
