@@ -22,6 +22,7 @@ const struct scenario scenarios[] = {
     {"blob-shm",      scenario_blob_shm,      "a shared-memory blob of a venus context"},
     {"blob-venus",    scenario_blob_venus,    "Vulkan memory"},
     {"blob-virgl",    scenario_blob_virgl,    "a GL texture"},
+    {"side-by-side",  scenario_side_by_side,  "a WC and a CACHED blob in one window"},
     {"blob-buffer",   scenario_blob_buffer,   "a GL buffer that stays mapped"},
     {"indirect",      scenario_indirect,      "blob-shm with indirect descriptors"},
     {"event-index",   scenario_event_index,   "blob-shm with the event index"},
@@ -32,6 +33,7 @@ const struct scenario scenarios[] = {
     {"bad-commands",  scenario_bad_commands,  "commands that must be refused"},
     {"window-full",   scenario_window_full,   "fills the window"},
     {"hole",          scenario_hole,          "accesses where nothing is mapped"},
+    {"hole-storm",    scenario_hole_storm,    "writes to all pages of the window: rounds=N"},
     {"hole-pair",     scenario_hole_pair,     "16 bytes at once where nothing is mapped: expect=works or faults"},
     {"mtrr",          scenario_mtrr,          "an MTRR of UC over the window: refused, until it is gone"},
     {"reset-mapped",  scenario_reset_mapped,  "reset while blobs are mapped"},
@@ -44,6 +46,8 @@ const struct scenario scenarios[] = {
     {"exporter-moves", scenario_exporter_moves, "the exporter moves a mapped buffer"},
     {"exporter-revokes", scenario_exporter_revokes, "the exporter takes a mapped buffer's pages away"},
     {"exporter-attribute", scenario_exporter_attribute, "the exporter changes a mapped buffer's attribute"},
+    {"greedy",        scenario_greedy,        "asks for everything until it is refused"},
+    {"lifetime",      scenario_lifetime,      "a buffer of --blobs-from lives slowly"},
 };
 // clang-format on
 

@@ -33,6 +33,7 @@ bool scenario_pci_config(struct guest *guest);
 bool scenario_blob_shm(struct guest *guest);
 bool scenario_blob_venus(struct guest *guest);
 bool scenario_blob_virgl(struct guest *guest);
+bool scenario_side_by_side(struct guest *guest);
 bool scenario_blob_buffer(struct guest *guest);
 bool scenario_indirect(struct guest *guest);
 bool scenario_event_index(struct guest *guest);
@@ -43,6 +44,7 @@ bool scenario_blob_overrun(struct guest *guest);
 bool scenario_bad_commands(struct guest *guest);
 bool scenario_window_full(struct guest *guest);
 bool scenario_hole(struct guest *guest);
+bool scenario_hole_storm(struct guest *guest);
 bool scenario_hole_pair(struct guest *guest);
 bool scenario_mtrr(struct guest *guest);
 bool scenario_reset_mapped(struct guest *guest);
@@ -55,5 +57,7 @@ bool scenario_exporter_copy(struct guest *guest);
 bool scenario_exporter_moves(struct guest *guest);
 bool scenario_exporter_revokes(struct guest *guest);
 bool scenario_exporter_attribute(struct guest *guest);
+bool scenario_greedy(struct guest *guest);
+bool scenario_lifetime(struct guest *guest);
 
 #endif

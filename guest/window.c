@@ -3,6 +3,7 @@
 
 #include "guest/arch.h"
 #include "guest/check.h"
+#include "guest/string.h"
 
 static bool check_reads(struct guest *guest, volatile void *hole)
 {
@@ -13,6 +14,19 @@ static bool check_reads(struct guest *guest, volatile void *hole)
     return true;
 }
 
+static bool check_write(struct guest *guest, volatile void *hole)
+{
+    const char *expect = options_text(&guest->options, "holes", "any");
+    volatile uint64_t *word = hole;
+    *word = 0;
+    *(volatile uint8_t *)hole = 0;
+    bool is_kept = *word == 0;
+    CHECK(!string_equal(expect, is_kept ? "vanish" : "keep"));
+    if (is_kept)
+        *word = UINT64_MAX;
+    return check_reads(guest, hole);
+}
+
 bool window_check_hole(struct guest *guest, uint64_t offset)
 {
     uint64_t address = guest->gpu.window.start.value + offset;
@@ -20,10 +34,7 @@ bool window_check_hole(struct guest *guest, uint64_t offset)
         memattr_s1_of_map_info(ARCH_MEMATTR_MODEL, MEMATTR_MAP_UNCACHED);
     volatile void *hole = mmu_map(guest->mmu, address, sizeof(uint64_t), s1);
     CHECK(hole != NULL);
-    bool good = check_reads(guest, hole);
-    *(volatile uint64_t *)hole = 0;
-    *(volatile uint8_t *)hole = 0;
-    good = good && check_reads(guest, hole);
+    bool good = check_reads(guest, hole) && check_write(guest, hole);
     mmu_unmap(guest->mmu, address, sizeof(uint64_t), s1);
     return good;
 }

@@ -8,8 +8,9 @@
 
 struct guest;
 
-/* Checks that a hole is at this offset of the window: reads of every width give all ones,
- * and writes vanish. */
+/* Checks that a hole is at this offset of the window: reads of every width give all ones. What
+ * is written vanishes, or is kept (--map-strategy=window, once a blob was mapped), and put back;
+ * option holes=vanish or keep says which it must be. */
 bool window_check_hole(struct guest *guest, uint64_t offset);
 
 #endif

@@ -220,7 +220,7 @@ bool machine_run(struct machine *machine, struct vm_outcome *outcome, struct err
                stop_signals_start(&machine->signals, &machine->vm, error) &&
                vm_run(&machine->vm, entry, options->timeout, outcome, error);
     if (ran)
-        machine_take_screenshot(machine);
+        machine_report(machine);
     return ran;
 }
 

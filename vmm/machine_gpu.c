@@ -4,6 +4,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "devices/gpu/lost.h"
 #include "devices/gpu/witness_abi.h"
@@ -36,11 +37,25 @@ static bool guest_mtrr_is_wb(void *context, struct gpa_range range)
     return vm_guest_mtrr_is_wb(context, range);
 }
 
-void machine_take_screenshot(struct machine *machine)
+void machine_report(struct machine *machine)
 {
     struct error error;
+    if (options_has_gpu(machine->options))
+        gpu_write_statistics(&machine->gpu);
     if (machine->options->screenshot && !gpu_screenshot(&machine->gpu, &error))
         fprintf(stderr, "s2vmm: %s\n", error.text);
+}
+
+/* Only a slot can map what the renderer has mapped itself (BACKING_POINTER): buffers of OpenGL,
+ * and memory of Vulkan drivers that export no dma-buf, as software drivers do without udmabuf. */
+static enum hostmem_strategy map_strategy(const struct options *options)
+{
+    bool may_be_pointers =
+        options->virgl || (options->venus && access("/dev/udmabuf", R_OK | W_OK) != 0);
+    return options->map_strategy == OPTIONS_MAP_SLOT ||
+                   (options->map_strategy == OPTIONS_MAP_AUTO && may_be_pointers)
+               ? HOSTMEM_SLOT
+               : HOSTMEM_WINDOW;
 }
 
 /* All or nothing: the sizes are those of the command line, which were checked. */
@@ -68,7 +83,7 @@ static void resize_displays(struct machine *machine)
 void machine_take_user_signal(void *context, int number)
 {
     if (number == SIGUSR1)
-        machine_take_screenshot(context);
+        machine_report(context);
     else
         resize_displays(context);
 }
@@ -84,6 +99,8 @@ bool machine_add_gpu(struct machine *machine, struct error *error)
         .venus = options->venus,
         .drm_node = options->drm_node,
         .window = machine->window,
+        .map_strategy = map_strategy(options),
+        .quota = options->quota,
         .platform = machine->platform.memattr,
         .pfnmap_block_hazard = machine->platform.pfnmap_block_hazard,
         .permissive = options->permissive,

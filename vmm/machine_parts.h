@@ -25,10 +25,10 @@ bool machine_add_virtio(struct machine *machine, struct virtio_device *device,
 /* machine_gpu.c: the GPU with its witness, and starts it. */
 bool machine_add_gpu(struct machine *machine, struct error *error);
 
-/* --screenshot; why there is none goes to stderr. */
-void machine_take_screenshot(struct machine *machine);
+/* With --json the GPU's statistics, and --screenshot; why there is none goes to stderr. */
+void machine_report(struct machine *machine);
 
-/* SIGUSR1: a screenshot; SIGUSR2: each display gets the next of its sizes. The context is the
+/* SIGUSR1: machine_report(); SIGUSR2: each display gets the next of its sizes. The context is the
  * machine; on the signals' thread. */
 void machine_take_user_signal(void *context, int number);
 

@@ -16,29 +16,37 @@ void memslot_table_init(struct memslot_table *table, memslot_set_function *set,
     pthread_mutex_init(&table->lock, NULL);
 }
 
+/* The slot at a position in the order of addresses. */
+static const struct memslot *at(const struct memslot_table *table, uint32_t position)
+{
+    return &table->slots[table->by_address[position]];
+}
+
 void memslot_table_finish(struct memslot_table *table)
 {
     if (table->set == NULL)
         return;
     /* An error has no reader here, and closing the VM takes the slot away in any case. */
     struct error ignored;
-    for (uint32_t i = 0; i < table->count; i++)
-        table->set(table->context, table->slots[i].id, table->slots[i].range.start, 0,
-                   table->slots[i].host, &ignored);
+    for (uint32_t i = 0; i < table->count; i++) {
+        const struct memslot *slot = at(table, i);
+        table->set(table->context, slot->id, slot->range.start, 0, slot->host, &ignored);
+    }
     free(table->slots);
+    free(table->by_address);
     free(table->ids_used);
     pthread_mutex_destroy(&table->lock);
     *table = (struct memslot_table){0};
 }
 
-/* Index of the first slot that starts at or above the address; count if none does. */
+/* Position of the first slot that starts at or above the address; count if none does. */
 static uint32_t lower_bound(const struct memslot_table *table, uint64_t address)
 {
     uint32_t low = 0;
     uint32_t high = table->count;
     while (low < high) {
         uint32_t middle = low + (high - low) / 2;
-        if (table->slots[middle].range.start.value < address)
+        if (at(table, middle)->range.start.value < address)
             low = middle + 1;
         else
             high = middle;
@@ -51,11 +59,10 @@ static uint32_t lower_bound(const struct memslot_table *table, uint64_t address)
 static const struct memslot *overlapping(const struct memslot_table *table,
                                          uint32_t position, struct gpa_range range)
 {
-    if (position > 0 && gpa_range_overlaps(table->slots[position - 1].range, range))
-        return &table->slots[position - 1];
-    if (position < table->count &&
-        gpa_range_overlaps(table->slots[position].range, range))
-        return &table->slots[position];
+    if (position > 0 && gpa_range_overlaps(at(table, position - 1)->range, range))
+        return at(table, position - 1);
+    if (position < table->count && gpa_range_overlaps(at(table, position)->range, range))
+        return at(table, position);
     return NULL;
 }
 
@@ -86,10 +93,13 @@ static bool grow(struct memslot_table *table, struct error *error)
     struct memslot *slots = realloc(table->slots, capacity * sizeof *slots);
     if (slots != NULL)
         table->slots = slots;
+    uint32_t *by_address = realloc(table->by_address, capacity * sizeof *by_address);
+    if (by_address != NULL)
+        table->by_address = by_address;
     uint64_t *ids = realloc(table->ids_used, capacity / BITS_PER_WORD * sizeof *ids);
     if (ids != NULL)
         table->ids_used = ids;
-    if (slots == NULL || ids == NULL)
+    if (slots == NULL || by_address == NULL || ids == NULL)
         return error_set(error, ERROR_HOST_MEMORY, "no memory for a table of %u memslots",
                          capacity);
     memset(ids + table->capacity / BITS_PER_WORD, 0,
@@ -132,9 +142,10 @@ static bool add_locked(struct memslot_table *table, const char *name,
     if (!table->set(table->context, new_id, range.start, range.size, host, error))
         return error_wrap(error, "slot \"%s\"", name);
 
-    memmove(&table->slots[position + 1], &table->slots[position],
-            (table->count - position) * sizeof *table->slots);
-    struct memslot *slot = &table->slots[position];
+    memmove(&table->by_address[position + 1], &table->by_address[position],
+            (table->count - position) * sizeof *table->by_address);
+    table->by_address[position] = new_id;
+    struct memslot *slot = &table->slots[new_id];
     *slot = (struct memslot){.id = new_id, .range = range, .host = host};
     snprintf(slot->name, sizeof slot->name, "%s", name);
     table->ids_used[new_id / BITS_PER_WORD] |= (uint64_t)1 << new_id % BITS_PER_WORD;
@@ -155,20 +166,25 @@ bool memslot_add(struct memslot_table *table, const char *name, gpa_t address,
     return added;
 }
 
+static bool is_used(const struct memslot_table *table, uint32_t id)
+{
+    return id < table->capacity &&
+           (table->ids_used[id / BITS_PER_WORD] >> id % BITS_PER_WORD & 1) != 0;
+}
+
 static bool remove_locked(struct memslot_table *table, uint32_t id, struct error *error)
 {
-    uint32_t position = 0;
-    while (position < table->count && table->slots[position].id != id)
-        position++;
-    if (position == table->count)
+    if (!is_used(table, id))
         return error_set(error, ERROR_CONFIG_USAGE, "memslot %u does not exist", id);
 
-    struct memslot *slot = &table->slots[position];
+    const struct memslot *slot = &table->slots[id];
     if (!table->set(table->context, id, slot->range.start, 0, slot->host, error))
         return error_wrap(error, "removing slot \"%s\"", slot->name);
 
+    uint32_t position = lower_bound(table, slot->range.start.value);
     table->count--;
-    memmove(slot, slot + 1, (table->count - position) * sizeof *slot);
+    memmove(&table->by_address[position], &table->by_address[position + 1],
+            (table->count - position) * sizeof *table->by_address);
     table->ids_used[id / BITS_PER_WORD] &= ~((uint64_t)1 << id % BITS_PER_WORD);
     return true;
 }

@@ -33,7 +33,8 @@ struct memslot_table {
     uint32_t limit;        /* KVM_CAP_NR_MEMSLOTS */
     uint32_t count;        /* slots in use */
     uint32_t capacity;     /* entries allocated, a multiple of 64 */
-    struct memslot *slots; /* sorted by address */
+    struct memslot *slots; /* by id */
+    uint32_t *by_address;  /* their ids, the first `count` of them, sorted by address */
     uint64_t *ids_used;    /* one bit for each id below capacity */
 };
 

@@ -32,6 +32,8 @@ enum option_id {
     OPTION_SCREENSHOT,
     OPTION_DRM_NODE,
     OPTION_WINDOW,
+    OPTION_QUOTA,
+    OPTION_MAP_STRATEGY,
     OPTION_POLICY,
     OPTION_NEEDS_SYNC,
     OPTION_MAY_CHANGE,
@@ -68,6 +70,8 @@ static const struct option long_options[] = {
     {"screenshot", required_argument, NULL, OPTION_SCREENSHOT},
     {"drm-node", required_argument, NULL, OPTION_DRM_NODE},
     {"window", required_argument, NULL, OPTION_WINDOW},
+    {"quota", required_argument, NULL, OPTION_QUOTA},
+    {"map-strategy", required_argument, NULL, OPTION_MAP_STRATEGY},
     {"cache-mode-policy", required_argument, NULL, OPTION_POLICY},
     {"needs-sync", required_argument, NULL, OPTION_NEEDS_SYNC},
     {"may-change", required_argument, NULL, OPTION_MAY_CHANGE},
@@ -170,6 +174,7 @@ static bool take_option(int id, const char *value, struct options *options)
 static bool parse_option(int id, char *value, struct options *options,
                          struct error *error)
 {
+    static const char *const strategies[] = {"auto", "slot", "window", NULL};
     static const char *const policies[] = {"strict", "permissive", NULL};
     static const char *const needs_sync[] = {"refuse", "copy", NULL};
     static const char *const may_change[] = {"refuse", "follow", NULL};
@@ -216,6 +221,13 @@ static bool parse_option(int id, char *value, struct options *options,
         break;
     case OPTION_WINDOW:
         good = parse_size("--window", value, &options->window_size, error);
+        break;
+    case OPTION_QUOTA:
+        good = parse_quota(value, &options->quota, error);
+        break;
+    case OPTION_MAP_STRATEGY:
+        good = parse_choice("--map-strategy", value, strategies, &choice, error);
+        options->map_strategy = (enum options_map_strategy)choice;
         break;
     case OPTION_POLICY:
         good = parse_choice("--cache-mode-policy", value, policies, &choice, error);

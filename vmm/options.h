@@ -12,6 +12,7 @@
 
 #include "vmm/error.h"
 #include "vmm/memattr.h"
+#include "vmm/quota.h"
 
 enum options_command {
     OPTIONS_RUN,
@@ -35,6 +36,14 @@ enum options_transport {
     OPTIONS_TRANSPORT_AUTO,
     OPTIONS_TRANSPORT_MMIO,
     OPTIONS_TRANSPORT_PCI,
+};
+
+/* --map-strategy: devices/gpu/hostmem.h. AUTO: the window, but slots where the renderer may map
+ * buffers itself. */
+enum options_map_strategy {
+    OPTIONS_MAP_AUTO,
+    OPTIONS_MAP_SLOT,
+    OPTIONS_MAP_WINDOW,
 };
 
 #define OPTIONS_DISKS_MAX    4
@@ -76,9 +85,11 @@ struct options {
     bool gpu_given; /* --gpu */
     bool virgl;
     bool venus;
-    bool gpu_2d;            /* --gpu=2d: none of these, and no blobs_from, and a GPU */
-    const char *drm_node;   /* or NULL */
-    uint64_t window_size;   /* bytes */
+    bool gpu_2d;               /* --gpu=2d: none of these, and no blobs_from, and a GPU */
+    const char *drm_node;      /* or NULL */
+    uint64_t window_size;      /* bytes */
+    struct quota_limits quota; /* --quota; 0: the default */
+    enum options_map_strategy map_strategy;
     bool permissive;        /* --cache-mode-policy */
     bool copy_unsynced;     /* --needs-sync=copy, not refuse */
     bool follow_changes;    /* --may-change=follow, not refuse */

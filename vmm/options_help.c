@@ -40,6 +40,10 @@ static const char help[] =
     "  --screenshot FILE.png      what they show, written at the end and on SIGUSR1\n"
     "  --drm-node PATH            DRM node for virgl or gbm, e.g. /dev/dri/card0\n"
     "  --window SIZE              host-visible window (default 256M)\n"
+    "  --map-strategy S           memslots: slot (for each blob), window (for all)\n"
+    "  --quota NAME=N[,...]       what the guest may have: resources, contexts,\n"
+    "                             host-memory, window, fds, memslots; command-time:\n"
+    "                             milliseconds from which a command is warned of\n"
     "  --cache-mode-policy P      strict: refuse a buffer whose attribute no trusted "
     "source\n"
     "                             knows (default); permissive: believe the renderer\n"
@@ -59,7 +63,10 @@ static const char help[] =
     "                             (default auto: when a buffer needs it)\n"
     "  --observe-s2 MODE          auto or off: read KVM's own page table entries "
     "through\n"
-    "                             tracefs, where root may (default auto)\n"
+    "                             tracefs, where root may (default auto)\n";
+
+/* A string of C has 4095 characters at most. */
+static const char more_help[] =
     "\n"
     "The matrix (matrix):\n"
     "  --platform NAME            another platform than this host, e.g. arm64-fwb\n"
@@ -90,4 +97,5 @@ static const char help[] =
 void options_print_help(FILE *out)
 {
     fputs(help, out);
+    fputs(more_help, out);
 }

@@ -137,6 +137,47 @@ bool parse_displays(const char *text, struct options *options, struct error *err
         text, OPTIONS_DISPLAYS_MAX, DISPLAY_MIN, DISPLAY_MAX, OPTIONS_SIZES_MAX);
 }
 
+static bool parse_limit(const char *name, const char *value, struct quota_limits *limits,
+                        struct error *error)
+{
+    char all[80] = "";
+    char option[40];
+    snprintf(option, sizeof option, "--quota %s", name);
+    for (unsigned i = 0; i < QUOTA_KIND_COUNT; i++) {
+        enum quota_kind kind = (enum quota_kind)i;
+        if (strcmp(name, quota_name(kind)) == 0)
+            return quota_is_size(kind)
+                       ? parse_size(option, value, &limits->of[kind], error) &&
+                             (limits->of[kind] > 0 ||
+                              error_set(error, ERROR_CONFIG_USAGE,
+                                        "%s=0: a guest needs some", option))
+                       : parse_number(option, value, 1, UINT32_MAX, &limits->of[kind],
+                                      error);
+        size_t used = strlen(all);
+        snprintf(all + used, sizeof all - used, "%s, ", quota_name(kind));
+    }
+    if (strcmp(name, "command-time") == 0)
+        return parse_number(option, value, 1, UINT32_MAX, &limits->command_milliseconds,
+                            error);
+    return error_set(error, ERROR_CONFIG_USAGE,
+                     "--quota \"%s\": expected NAME=VALUE, with one of %scommand-time",
+                     name, all);
+}
+
+bool parse_quota(char *text, struct quota_limits *limits, struct error *error)
+{
+    char *rest = text;
+    char *item;
+    while ((item = strsep(&rest, ",")) != NULL) {
+        char *value = strchr(item, '=');
+        if (value)
+            *value++ = '\0';
+        if (!parse_limit(item, value ? value : "", limits, error))
+            return false;
+    }
+    return true;
+}
+
 bool parse_forced_map_info(const char *text, struct options *options, struct error *error)
 {
     static const char *const words[] = {"cached", "uncached", "wc"};

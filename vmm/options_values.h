@@ -26,6 +26,10 @@ bool parse_disk(char *text, struct options *options, struct error *error);
 /* --display WxH[,WxH...]: the whole of options->displays. */
 bool parse_displays(const char *text, struct options *options, struct error *error);
 
+/* --quota NAME=VALUE[,NAME=VALUE...]: the limits that it names, quota_name() and command-time.
+ * `text` may be cut. */
+bool parse_quota(char *text, struct quota_limits *limits, struct error *error);
+
 /* --force-map-info cached|uncached|wc|NUMBER */
 bool parse_forced_map_info(const char *text, struct options *options,
                            struct error *error);

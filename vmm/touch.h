@@ -8,9 +8,10 @@
  * populated to its end is found here and not under a running guest.
  *
  * A store would do, but on a bad page it is a SIGBUS, and it could undo what a GPU writes
- * to the same word. FUTEX_WAKE_OP makes the kernel do an atomic `word |= 0` for us: it
- * changes nothing, loses nothing, faults the page in for writing, and says EFAULT when it
- * cannot.
+ * to the same word. MADV_POPULATE_WRITE faults all pages in at once, but not those of a
+ * VM_PFNMAP mapping, which most dma-bufs are. There, FUTEX_WAKE_OP makes the kernel do an
+ * atomic `word |= 0` for us, page by page: it changes nothing, loses nothing, faults the page
+ * in for writing, and says EFAULT when it cannot.
  */
 #ifndef S2VMM_TOUCH_H
 #define S2VMM_TOUCH_H

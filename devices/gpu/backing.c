@@ -10,6 +10,7 @@
 #include <sys/vfs.h>
 #include <unistd.h>
 
+#include "vmm/placement.h"
 #include "vmm/touch.h"
 
 bool backing_is_dmabuf(int fd)
@@ -29,23 +30,24 @@ static bool is_shmem(int fd)
 
 void backing_read_exporter(int fd, char *name, size_t size)
 {
+    static const char key[] = "\nexp_name:";
     char path[64];
-    char line[128];
+    char text[1024];
     snprintf(path, sizeof path, "/proc/self/fdinfo/%d", fd);
     snprintf(name, size, "unknown");
-    FILE *file = fopen(path, "re");
-    if (!file)
+    int info = open(path, O_RDONLY | O_CLOEXEC);
+    ssize_t length = info < 0 ? -1 : read(info, text, sizeof text - 1);
+    if (info >= 0)
+        close(info);
+    if (length < 0)
         return;
-    while (fgets(line, sizeof line, file)) {
-        static const char key[] = "exp_name:";
-        if (strncmp(line, key, sizeof key - 1) != 0)
-            continue;
-        const char *value = line + sizeof key - 1;
-        value += strspn(value, " \t");
-        snprintf(name, size, "%.*s", (int)strcspn(value, "\n"), value);
-        break;
-    }
-    fclose(file);
+    text[length] = '\0';
+    const char *value = strstr(text, key);
+    if (!value)
+        return;
+    value += sizeof key - 1;
+    value += strspn(value, " \t");
+    snprintf(name, size, "%.*s", (int)strcspn(value, "\n"), value);
 }
 
 static bool check_dmabuf(struct backing *backing, struct error *error)
@@ -73,6 +75,12 @@ static bool check_shm(struct backing *backing, struct error *error)
             "shared memory fd %d is not sealed against shrinking: its owner could "
             "truncate it under the guest",
             backing->fd);
+    /* As mmap() would find out; but in the window that has to work (hostmem_window.c). */
+    if (seals & (F_SEAL_WRITE | F_SEAL_FUTURE_WRITE))
+        return error_set(error, ERROR_HOST_BUFFER,
+                         "shared memory fd %d is sealed against writing: the guest could "
+                         "not use it",
+                         backing->fd);
     snprintf(backing->exporter, sizeof backing->exporter, "shmem");
     return true;
 }
@@ -97,41 +105,76 @@ static bool check_kind(struct backing *backing, enum renderer_fd_type type,
                      backing->fd, (unsigned)type);
 }
 
+static bool map_failed(const struct backing *backing, struct error *error)
+{
+    return error_set(error, ERROR_HOST_BUFFER, "mmap of %llu bytes of %s (%s): %s",
+                     (unsigned long long)backing->size, backing_kind_name(backing->kind),
+                     backing->exporter, strerror(errno));
+}
+
+/* Whether the exporter maps it at all, and how: nobody but a mapping tells. */
+static bool try_mapping(struct backing *backing, struct error *error)
+{
+    if (backing->kind != BACKING_DMABUF)
+        return true;
+    void *host =
+        mmap(NULL, backing->size, PROT_READ | PROT_WRITE, MAP_SHARED, backing->fd, 0);
+    if (host == MAP_FAILED)
+        return map_failed(backing, error);
+    backing->is_pfnmap = placement_is_pfnmap(host);
+    munmap(host, backing->size);
+    return true;
+}
+
+static bool check_size(const struct backing *backing, struct error *error)
+{
+    off_t end = lseek(backing->fd, 0, SEEK_END);
+    return (end >= 0 && (uint64_t)end >= backing->size) ||
+           error_set(
+               error, ERROR_HOST_BUFFER,
+               "the %s fd %d has %lld bytes, the blob claims %llu: create the blob with "
+               "the size of its memory",
+               backing_kind_name(backing->kind), backing->fd, (long long)end,
+               (unsigned long long)backing->size);
+}
+
+bool backing_get_fd(struct backing *backing, enum renderer_fd_type type, int fd,
+                    uint64_t size, struct error *error)
+{
+    *backing = (struct backing){.fd = fd, .size = size};
+    if (check_kind(backing, type, error) && check_size(backing, error) &&
+        try_mapping(backing, error))
+        return true;
+    close(fd);
+    *backing = (struct backing){.fd = -1};
+    return false;
+}
+
+bool backing_map(struct backing *backing, void *place, struct error *error)
+{
+    const int flags = MAP_SHARED | (place ? MAP_FIXED : 0);
+    void *host =
+        mmap(place, backing->size, PROT_READ | PROT_WRITE, flags, backing->fd, 0);
+    if (host == MAP_FAILED)
+        return map_failed(backing, error);
+    if (!touch_pages(host, backing->size, error)) {
+        if (!place)
+            munmap(host, backing->size);
+        return error_wrap(error, "%s (%s)", backing_kind_name(backing->kind),
+                          backing->exporter);
+    }
+    backing->host = host;
+    return true;
+}
+
 bool backing_open_fd(struct backing *backing, enum renderer_fd_type type, int fd,
                      uint64_t size, struct error *error)
 {
-    *backing = (struct backing){.fd = fd, .size = size};
-    if (!check_kind(backing, type, error))
-        goto fail;
-
-    off_t end = lseek(fd, 0, SEEK_END);
-    if (end < 0 || (uint64_t)end < size) {
-        error_set(
-            error, ERROR_HOST_BUFFER,
-            "the %s fd %d has %lld bytes, the blob claims %llu: create the blob with the "
-            "size of its memory",
-            backing_kind_name(backing->kind), fd, (long long)end,
-            (unsigned long long)size);
-        goto fail;
-    }
-    void *host = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-    if (host == MAP_FAILED) {
-        error_set(error, ERROR_HOST_BUFFER, "mmap of %llu bytes of %s (%s): %s",
-                  (unsigned long long)size, backing_kind_name(backing->kind),
-                  backing->exporter, strerror(errno));
-        goto fail;
-    }
-    backing->host = host;
-    if (!touch_pages(host, size, error)) {
-        error_wrap(error, "%s (%s)", backing_kind_name(backing->kind), backing->exporter);
-        goto fail;
-    }
-    return true;
-
-fail:
-    if (backing->host)
-        munmap(backing->host, size);
-    close(fd);
+    if (!backing_get_fd(backing, type, fd, size, error))
+        return false;
+    if (backing_map(backing, NULL, error))
+        return true;
+    close(backing->fd);
     *backing = (struct backing){.fd = -1};
     return false;
 }
@@ -161,7 +204,12 @@ static bool open_pointer(struct backing *backing, const struct renderer *rendere
             host);
     else if (touch_pages(host, size, error)) {
         *backing = (struct backing){
-            .kind = BACKING_POINTER, .fd = -1, .host = host, .size = size};
+            .kind = BACKING_POINTER,
+            .fd = -1,
+            .host = host,
+            .size = size,
+            .is_pfnmap = placement_is_pfnmap(host),
+        };
         snprintf(backing->exporter, sizeof backing->exporter, "renderer");
         return true;
     }
@@ -169,8 +217,8 @@ static bool open_pointer(struct backing *backing, const struct renderer *rendere
     return false;
 }
 
-bool backing_open(struct backing *backing, const struct renderer *renderer,
-                  uint32_t resource_id, uint64_t size, struct error *error)
+bool backing_get(struct backing *backing, const struct renderer *renderer,
+                 uint32_t resource_id, uint64_t size, struct error *error)
 {
     enum renderer_fd_type type;
     int fd = -1;
@@ -190,18 +238,30 @@ bool backing_open(struct backing *backing, const struct renderer *renderer,
         close(fd);
         return open_pointer(backing, renderer, resource_id, size, error);
     }
-    return backing_open_fd(backing, type, fd, size, error);
+    return backing_get_fd(backing, type, fd, size, error);
+}
+
+bool backing_open(struct backing *backing, const struct renderer *renderer,
+                  uint32_t resource_id, uint64_t size, struct error *error)
+{
+    if (!backing_get(backing, renderer, resource_id, size, error))
+        return false;
+    if (backing->host || backing_map(backing, NULL, error))
+        return true;
+    backing_close(backing, renderer, resource_id);
+    return false;
 }
 
 void backing_close(struct backing *backing, const struct renderer *renderer,
                    uint32_t resource_id)
 {
-    if (!backing->host)
+    if (backing->size == 0)
         return;
     if (backing->kind == BACKING_POINTER) {
         renderer->ops->blob_unmap(renderer->context, resource_id);
     } else {
-        munmap(backing->host, backing->size);
+        if (backing->host)
+            munmap(backing->host, backing->size);
         close(backing->fd);
     }
     *backing = (struct backing){.fd = -1};

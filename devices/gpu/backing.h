@@ -10,9 +10,9 @@
  *   OPAQUE fd, or no fd      the renderer maps it: page-aligned,   BACKING_POINTER
  *                            mapped size >= blob
  *
- * Then the whole length is mapped and every page write-touched. The memslot, the
- * cache-mode answer and the witness all start from the same struct backing: they cannot
- * disagree about which buffer they mean.
+ * Then the whole length is mapped and every page write-touched: by hostmem_map(), at the
+ * place where the guest sees it. The memslot, the cache-mode answer and the witness all start
+ * from the same struct backing: they cannot disagree about which buffer they mean.
  */
 #ifndef S2VMM_GPU_BACKING_H
 #define S2VMM_GPU_BACKING_H
@@ -29,20 +29,34 @@ enum backing_kind {
 
 struct backing {
     enum backing_kind kind;
-    int fd;        /* -1 for a pointer */
-    uint8_t *host; /* NULL: no backing */
-    uint64_t size; /* bytes mapped: the blob's size */
+    int fd;         /* -1 for a pointer */
+    uint8_t *host;  /* NULL: not mapped */
+    uint64_t size;  /* bytes: the blob's size; 0: no backing */
+    bool is_pfnmap; /* what its mappings are: placement_is_pfnmap() */
     char
         exporter[32]; /* who made the dma-buf (fdinfo exp_name), or "shmem", "renderer" */
 };
 
-/* Gets, checks and maps the memory of a blob of `size` bytes (a multiple of the page
- * size). ERROR_HOST_BUFFER when it is not what it was said to be, ERROR_HOST_RENDERER
- * when the renderer gives nothing that can be mapped. */
+/* Gets and checks the memory of a blob of `size` bytes (a multiple of the page size); only a
+ * pointer is mapped by that. ERROR_HOST_BUFFER when it is not what it was said to be,
+ * ERROR_HOST_RENDERER when the renderer gives nothing that can be mapped. */
+bool backing_get(struct backing *backing, const struct renderer *renderer,
+                 uint32_t resource_id, uint64_t size, struct error *error);
+
+/* Checks an fd of the given kind, which is taken over, also on failure. */
+bool backing_get_fd(struct backing *backing, enum renderer_fd_type type, int fd,
+                    uint64_t size, struct error *error);
+
+/* Maps what has an fd, and write-touches it: anywhere (NULL), or at a page-aligned place in
+ * address space that the caller has reserved. After a failure (ERROR_HOST_BUFFER) `host` is
+ * NULL, and the caller has to reserve the place anew. */
+bool backing_map(struct backing *backing, void *place, struct error *error);
+
+/* backing_get(), and backing_map() anywhere. */
 bool backing_open(struct backing *backing, const struct renderer *renderer,
                   uint32_t resource_id, uint64_t size, struct error *error);
 
-/* Checks and maps an fd of the given kind, which is taken over, also on failure. */
+/* backing_get_fd(), and backing_map() anywhere. */
 bool backing_open_fd(struct backing *backing, enum renderer_fd_type type, int fd,
                      uint64_t size, struct error *error);
 

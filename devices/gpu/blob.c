@@ -3,11 +3,12 @@
  * Blob resources, and the end of any resource: the straight line from the guest's call to the memslot and map_info.
  *
  *   blob_map()  resource_find()      is there one, and in the right state?
- *               backing_open()       get the memory, check that it is what it is said to be
+ *               take_place()         does the quota allow it?
+ *               backing_get()        get the memory, check that it is what it is said to be
  *               cache_mode_query()   what is the host attribute, and who says so?
  *               memattr_advise()     which map_info gives a match here, if any?
  *               shadow_open()        needs SYNC, and the policy says copy: a copy of it
- *               hostmem_map()        the memslot, with the mapping where KVM needs it
+ *               hostmem_map()        map it where the guest sees it, by the map strategy
  *               watch_start()        may change, and the policy says follow
  *               -> map_info
  *
@@ -17,6 +18,9 @@
 
 #include "devices/gpu/guest_blob.h"
 #include "devices/gpu/watch.h"
+
+#define BLOB_DESCRIPTORS 1u /* of a renderer, for each blob; docs/lifetimes.md */
+#define COPY_DESCRIPTORS 2u /* of a shadow */
 
 /* virtio 1.3, 5.7.6.8. The window bounds what is mapped into it; guest memory is bounded by its
  * entries. The size is a multiple of the page size, which is also blob_alignment. */
@@ -68,6 +72,7 @@ static bool attach_entries(struct gpu *gpu, struct resource *resource,
                      (unsigned long long)resource->pages.size);
 }
 
+/* The renderer has the memory, and at least one descriptor for it. */
 static bool create_in_renderer(struct gpu *gpu, struct resource *resource,
                                const struct renderer_blob *asked, struct error *error)
 {
@@ -79,6 +84,10 @@ static bool create_in_renderer(struct gpu *gpu, struct resource *resource,
             guest_blob_dmabuf(gpu, resource);
         return resource->pages.count == 0 || guest_blob_import(gpu, resource, error);
     }
+    struct quota_share *share = &resource->share;
+    if (!quota_take(&gpu->quota, share, QUOTA_DESCRIPTORS, BLOB_DESCRIPTORS, error) ||
+        !quota_take(&gpu->quota, share, QUOTA_HOST_MEMORY, resource->size, error))
+        return error_wrap(error, "blob %u", resource->id);
     struct renderer_blob blob = *asked;
     blob.pages = (struct renderer_pages){resource->pages.vectors, resource->pages.count};
     return gpu->renderer.ops->blob_create(gpu->renderer.context, &blob, error);
@@ -106,7 +115,7 @@ bool blob_create(struct gpu *gpu, const struct renderer_blob *blob,
     if (attach_entries(gpu, resource, entries, error) &&
         create_in_renderer(gpu, resource, blob, error))
         return true;
-    guest_blob_forget_dmabuf(resource);
+    guest_blob_forget_dmabuf(gpu, resource);
     resource_remove(&gpu->resources, resource);
     return false;
 }
@@ -141,15 +150,34 @@ static bool can_follow(struct resource *resource, struct error *error)
 static bool put_in_place(struct gpu *gpu, struct resource *resource, uint64_t offset,
                          struct error *error)
 {
+    struct quota_share *share = &resource->mapped_share;
     if (!resource->decision.copied)
         return hostmem_map(&gpu->hostmem, &resource->backing, placement_of(gpu, resource),
                            resource->id, offset, &resource->mapping, error);
-    if (!shadow_open(&resource->shadow, &resource->backing, error))
+    /* The copy, and its last common state. */
+    if (!quota_take(&gpu->quota, share, QUOTA_DESCRIPTORS, COPY_DESCRIPTORS, error) ||
+        !quota_take(&gpu->quota, share, QUOTA_HOST_MEMORY, 2 * resource->size, error) ||
+        (!resource->backing.host && !backing_map(&resource->backing, NULL, error)) ||
+        !shadow_open(&resource->shadow, &resource->backing, error))
         return false;
     if (hostmem_map(&gpu->hostmem, &resource->shadow.copy, (struct hostmem_placement){0},
                     resource->id, offset, &resource->mapping, error))
         return true;
     shadow_close(&resource->shadow);
+    return false;
+}
+
+/* What any mapping takes: a part of the window, a memslot if each has one, and the buffer's
+ * descriptor. */
+static bool take_place(struct gpu *gpu, struct resource *resource, struct error *error)
+{
+    struct quota_share *share = &resource->mapped_share;
+    unsigned slots = gpu->hostmem.strategy == HOSTMEM_SLOT;
+    if (quota_take(&gpu->quota, share, QUOTA_WINDOW, resource->size, error) &&
+        quota_take(&gpu->quota, share, QUOTA_MEMSLOTS, slots, error) &&
+        quota_take(&gpu->quota, share, QUOTA_DESCRIPTORS, 1, error))
+        return true;
+    quota_give_all(&gpu->quota, share);
     return false;
 }
 
@@ -174,22 +202,25 @@ bool blob_map(struct gpu *gpu, uint32_t resource_id, uint64_t offset,
     struct resource *resource = resource_find(&gpu->resources, resource_id, error);
     if (!resource)
         return false;
+    enum resource_state next;
     if (!check_mappable(resource, error))
         return false;
-    if (resource->mapping.mapped)
-        return error_set(
-            error, ERROR_GUEST_STATE,
-            "it is mapped already, at guest physical address %#llx: unmap it first",
-            (unsigned long long)resource->mapping.address.value);
-    if (resource->lost)
-        return error_set(error, ERROR_GUEST_STATE,
-                         "it was taken away from the guest: unmap it first");
-
-    if (!backing_open(&resource->backing, &gpu->renderer, resource_id, resource->size,
-                      error))
+    if (!resource_may(resource, RESOURCE_MAP, &next, error))
+        return resource->mapping.mapped
+                   ? error_wrap(error, "at guest physical address %#llx",
+                                (unsigned long long)resource->mapping.address.value)
+                   : false;
+    if (!take_place(gpu, resource, error))
         return false;
+
+    if (!backing_get(&resource->backing, &gpu->renderer, resource_id, resource->size,
+                     error)) {
+        quota_give_all(&gpu->quota, &resource->mapped_share);
+        return false;
+    }
     if (blob_decide(gpu, resource, error) && can_follow(resource, error) &&
         put_in_place(gpu, resource, offset, error)) {
+        BUG_ON(resource_state(resource) != next);
         if (resource->decision.followed)
             watch_start(gpu);
         *map_info = resource->decision.map_info;
@@ -198,6 +229,7 @@ bool blob_map(struct gpu *gpu, uint32_t resource_id, uint64_t offset,
     if (error->code == ERROR_REFUSED)
         recorder_refused(gpu->recorder, resource, error->text);
     backing_close(&resource->backing, &gpu->renderer, resource_id);
+    quota_give_all(&gpu->quota, &resource->mapped_share);
     return false;
 }
 
@@ -231,24 +263,28 @@ static bool unmap(struct gpu *gpu, struct resource *resource, struct error *erro
     }
     if (resource->decision.copied)
         close_copy(gpu, resource);
-    backing_close(&resource->backing, &gpu->renderer, resource->id);
     resource->lost = false;
+    BUG_ON(resource_state(resource) != RESOURCE_HALFWAY);
+    backing_close(&resource->backing, &gpu->renderer, resource->id);
+    quota_give_all(&gpu->quota, &resource->mapped_share);
     return true;
 }
 
 static bool has_memory(const struct resource *resource)
 {
-    return resource->mapping.mapped || resource->lost;
+    enum resource_state state = resource_state(resource);
+    return state == RESOURCE_MAPPED || state == RESOURCE_LOST;
 }
 
 bool blob_unmap(struct gpu *gpu, uint32_t resource_id, struct error *error)
 {
     struct resource *resource = resource_find(&gpu->resources, resource_id, error);
-    if (!resource)
+    enum resource_state next;
+    if (!resource || !resource_may(resource, RESOURCE_UNMAP, &next, error) ||
+        !unmap(gpu, resource, error))
         return false;
-    if (!has_memory(resource))
-        return error_set(error, ERROR_GUEST_STATE, "it is not mapped");
-    return unmap(gpu, resource, error);
+    BUG_ON(resource_state(resource) != next);
+    return true;
 }
 
 bool blob_destroy(struct gpu *gpu, uint32_t resource_id, struct error *error)
@@ -270,17 +306,26 @@ bool blob_destroy(struct gpu *gpu, uint32_t resource_id, struct error *error)
     return true;
 }
 
+/* The guest can still reach the memory: it stays for as long as the VM does, and counts. So does
+ * the renderer's part of it, whose mapping it may be. */
+static void leave_mapped(struct gpu *gpu, struct resource *resource,
+                         const struct error *error)
+{
+    trace_warning(gpu->trace, "gpu", "blob %u stays mapped: %s", resource->id,
+                  error->text);
+    resource->mapping = (struct hostmem_mapping){0};
+    resource->share = resource->mapped_share = (struct quota_share){0};
+}
+
 void blob_release(struct gpu *gpu, struct resource *resource)
 {
+    enum resource_state next;
     struct error error;
-    if (has_memory(resource) && !unmap(gpu, resource, &error)) {
-        /* The guest can still reach the memory: it has to stay for as long as the VM does. */
-        trace_warning(gpu->trace, "gpu", "blob %u stays mapped: %s", resource->id,
-                      error.text);
-        resource->mapping = (struct hostmem_mapping){0};
-    }
-    if (gpu_renderer_knows(gpu, resource))
+    BUG_ON(!resource_may(resource, RESOURCE_END, &next, &error));
+    if (has_memory(resource) && !unmap(gpu, resource, &error))
+        leave_mapped(gpu, resource, &error);
+    else if (gpu_renderer_knows(gpu, resource))
         gpu->renderer.ops->resource_destroy(gpu->renderer.context, resource->id);
-    guest_blob_forget_dmabuf(resource);
+    guest_blob_forget_dmabuf(gpu, resource);
     resource_remove(&gpu->resources, resource);
 }

@@ -86,7 +86,7 @@ static void ask_driver(const struct cache_mode_question *question,
     const struct driver_buffer buffer = {
         .fd = question->backing->fd,
         .exporter = question->backing->exporter,
-        .is_pfnmap = placement_is_pfnmap(question->backing->host),
+        .is_pfnmap = question->backing->is_pfnmap,
     };
     driver_query_path(question->drm_node, &buffer, driver);
     answer->trusted = driver->is_own;
@@ -209,9 +209,9 @@ static void describe(const struct cache_mode_question *question,
         snprintf(report->driver, sizeof report->driver, "%s", driver->driver);
     report->knows_sync = kernel->knows_sync || driver->knows_sync;
     buffer->page = kernel->knows_page ? kernel->page : driver->page;
-    buffer->vma = kernel->knows_vma                              ? kernel->vma
-                  : placement_is_pfnmap(question->backing->host) ? MEMATTR_VMA_PFNMAP
-                                                                 : MEMATTR_VMA_PLAIN;
+    buffer->vma = kernel->knows_vma              ? kernel->vma
+                  : question->backing->is_pfnmap ? MEMATTR_VMA_PFNMAP
+                                                 : MEMATTR_VMA_PLAIN;
     buffer->needs_sync = kernel->knows_sync ? kernel->needs_sync : driver->needs_sync;
     buffer->may_change =
         driver->may_change || (kernel->knows_stability && kernel->may_change);

@@ -5,6 +5,7 @@
  * specification names for it, and a trace line.
  */
 #include <string.h>
+#include <time.h>
 
 #include "devices/gpu/command.h"
 
@@ -145,6 +146,14 @@ static void repeat_fence(const struct virtio_gpu_ctrl_hdr *header,
     response->header.ring_idx = header->ring_idx;
 }
 
+/* Microseconds. */
+static uint64_t now(void)
+{
+    struct timespec time;
+    clock_gettime(CLOCK_MONOTONIC, &time);
+    return (uint64_t)time.tv_sec * 1000000 + (uint64_t)time.tv_nsec / 1000;
+}
+
 bool gpu_command(struct gpu *gpu, void *request, uint32_t size, uint64_t room,
                  struct gpu_response *response, struct renderer_timeline *timeline)
 {
@@ -155,7 +164,9 @@ bool gpu_command(struct gpu *gpu, void *request, uint32_t size, uint64_t room,
     struct error error;
     const char *name = "control queue";
     struct call call = {.request = request, .size = size, .response = response};
+    uint64_t start = now();
     bool good = run(gpu, &call, room, &name, &error);
+    quota_command_took(&gpu->quota, name, now() - start);
     if (good && response->size > room)
         good = error_set(&error, ERROR_GUEST_COMMAND, "room for %llu of %u bytes",
                          (unsigned long long)room, response->size);
@@ -196,4 +207,12 @@ void gpu_command_too_long(struct gpu *gpu, const struct virtio_gpu_ctrl_hdr *hea
               (unsigned long long)GPU_REQUEST_MAX);
     end(gpu, "control queue", &error, response);
     repeat_fence(header, response);
+}
+
+void gpu_write_statistics(struct gpu *gpu)
+{
+    pthread_mutex_lock(&gpu->lock);
+    if (gpu->recorder->json)
+        quota_write(&gpu->quota, gpu->virtio.name, gpu->recorder->json);
+    pthread_mutex_unlock(&gpu->lock);
 }

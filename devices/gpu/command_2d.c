@@ -12,6 +12,7 @@
 #include <sys/random.h>
 
 #include "devices/gpu/command.h"
+#include "devices/gpu/guest_blob.h"
 
 #define PIXEL_SIZE 4u /* bytes, of all formats */
 
@@ -56,6 +57,7 @@ static bool attach_backing(struct gpu *gpu, struct call *call, struct error *err
         return false;
     if (resource->kind == RESOURCE_2D || gpu_3d_attach(gpu, resource, error))
         return true;
+    guest_blob_forget_dmabuf(gpu, resource); /* it is of these pages */
     resource_detach_pages(&gpu->resources, resource);
     return false;
 }
@@ -65,14 +67,15 @@ static bool detach_backing(struct gpu *gpu, struct call *call, struct error *err
     const struct virtio_gpu_resource_detach_backing *detach = call->request;
     struct resource *resource =
         resource_find(&gpu->resources, detach->resource_id, error);
+    enum resource_state next;
     if (!resource)
         return false;
-    if (resource->pages.count == 0)
-        return error_set(error, ERROR_GUEST_STATE,
-                         "resource %u has no guest memory attached", resource->id);
+    if (!resource_may(resource, RESOURCE_DETACH, &next, error))
+        return error_wrap(error, "resource %u", resource->id);
     if (resource->kind != RESOURCE_2D)
         gpu_3d_detach(gpu, resource);
     resource_detach_pages(&gpu->resources, resource);
+    BUG_ON(resource_state(resource) != next);
     return true;
 }
 

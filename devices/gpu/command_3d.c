@@ -7,6 +7,7 @@
 #include "devices/gpu/command.h"
 #include "devices/gpu/guest_blob.h"
 #include "devices/gpu/lost.h"
+#include "devices/gpu/picture.h"
 
 /* Of one resource. OpenGL 4.6, table 23.53: a texture's sides are at least 16384 possible,
  * its depth and its layers 2048. */
@@ -54,6 +55,20 @@ static bool check_texture(const struct virtio_gpu_resource_create_3d *create,
                      (unsigned long long)TEXELS_MAX);
 }
 
+/* At most: what the renderer does is its business, so this is the largest that a texture of
+ * these numbers can be. Formats of 2D have 4 bytes for each texel, no format of Gallium's that a
+ * texture can have has more than 16; levels add a third. */
+static uint64_t bytes_of(const struct virtio_gpu_resource_create_3d *create)
+{
+    if (create->target == RENDERER_TARGET_BUFFER)
+        return create->width;
+    uint64_t samples = create->nr_samples > 0 ? create->nr_samples : 1;
+    uint64_t bytes = (uint64_t)create->width * create->height * create->depth *
+                     create->array_size * samples *
+                     (picture_format_is_known(create->format) ? 4 : 16);
+    return create->last_level > 0 ? bytes + bytes / 3 : bytes;
+}
+
 static bool create_in_renderer(struct gpu *gpu,
                                const struct virtio_gpu_resource_create_3d *create,
                                struct error *error)
@@ -89,7 +104,8 @@ static bool resource_create_3d(struct gpu *gpu, struct call *call, struct error 
     struct resource *resource = resource_add(&gpu->resources, create->resource_id, error);
     if (!resource)
         return false;
-    if (!create_in_renderer(gpu, create, error)) {
+    if (!resource_charge(&gpu->resources, resource, bytes_of(create), error) ||
+        !create_in_renderer(gpu, create, error)) {
         resource_remove(&gpu->resources, resource);
         return false;
     }
@@ -133,7 +149,7 @@ void gpu_3d_detach(struct gpu *gpu, struct resource *resource)
 {
     const struct renderer_ops *ops = gpu->renderer.ops;
     if (resource->pages.count == 0 || !gpu_renderer_knows(gpu, resource)) {
-        guest_blob_forget_dmabuf(resource);
+        guest_blob_forget_dmabuf(gpu, resource);
         return;
     }
     if (resource->kind == RESOURCE_BLOB &&
@@ -141,7 +157,7 @@ void gpu_3d_detach(struct gpu *gpu, struct resource *resource)
         ops->resource_destroy(gpu->renderer.context, resource->id);
     else if (ops->pages_detach)
         ops->pages_detach(gpu->renderer.context, resource->id);
-    guest_blob_forget_dmabuf(resource);
+    guest_blob_forget_dmabuf(gpu, resource);
 }
 
 /* --- transfers --- */

@@ -5,6 +5,10 @@
  */
 #include "devices/gpu/gpu.h"
 
+/* Of a renderer, for each context: its connection to the server, and its timelines;
+ * docs/lifetimes.md. */
+#define CONTEXT_DESCRIPTORS 4u
+
 static unsigned position(const struct gpu *gpu, uint32_t id)
 {
     unsigned i = 0;
@@ -49,6 +53,24 @@ static bool choose_capset(const struct gpu *gpu, uint32_t *capset_id, struct err
                      *capset_id);
 }
 
+static void give_back(struct gpu *gpu)
+{
+    struct quota_share *share = &gpu->context_share;
+    quota_give(&gpu->quota, share, QUOTA_CONTEXTS, 1);
+    quota_give(&gpu->quota, share, QUOTA_DESCRIPTORS, CONTEXT_DESCRIPTORS);
+}
+
+static bool take(struct gpu *gpu, uint32_t id, struct error *error)
+{
+    struct quota_share *share = &gpu->context_share;
+    if (!quota_take(&gpu->quota, share, QUOTA_CONTEXTS, 1, error))
+        return error_wrap(error, "context %u", id);
+    if (quota_take(&gpu->quota, share, QUOTA_DESCRIPTORS, CONTEXT_DESCRIPTORS, error))
+        return true;
+    quota_give(&gpu->quota, share, QUOTA_CONTEXTS, 1);
+    return error_wrap(error, "context %u", id);
+}
+
 bool gpu_context_create(struct gpu *gpu, uint32_t id, uint32_t capset_id,
                         const char *name, struct error *error)
 {
@@ -61,10 +83,13 @@ bool gpu_context_create(struct gpu *gpu, uint32_t id, uint32_t capset_id,
         return error_set(error, ERROR_GUEST_LIMIT,
                          "context %u: the limit of %u contexts is reached", id,
                          GPU_CONTEXTS_MAX);
-    if (!choose_capset(gpu, &capset_id, error) ||
-        !gpu->renderer.ops->context_create(gpu->renderer.context, id, capset_id, name,
-                                           error))
+    if (!choose_capset(gpu, &capset_id, error) || !take(gpu, id, error))
         return false;
+    if (!gpu->renderer.ops->context_create(gpu->renderer.context, id, capset_id, name,
+                                           error)) {
+        give_back(gpu);
+        return false;
+    }
     gpu->contexts[gpu->context_count++] = id;
     trace_detail(gpu->trace, "gpu", "context %u \"%s\" created for capset %u", id, name,
                  capset_id);
@@ -79,5 +104,6 @@ bool gpu_context_destroy(struct gpu *gpu, uint32_t id, struct error *error)
     fence_queue_abandon(&gpu->fences, id);
     gpu->contexts[position(gpu, id)] = gpu->contexts[gpu->context_count - 1];
     gpu->context_count--;
+    give_back(gpu);
     return true;
 }

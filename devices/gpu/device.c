@@ -310,6 +310,7 @@ void gpu_finish(struct gpu *gpu)
     fence_queue_finish(&gpu->fences);
     watch_finish(gpu);
     screenshot_finish(gpu);
+    hostmem_finish(&gpu->hostmem);
     pthread_mutex_destroy(&gpu->lock);
     free(gpu->request);
     *gpu = (struct gpu){0};
@@ -349,12 +350,16 @@ bool gpu_init(struct gpu *gpu, const struct gpu_config *config,
               const struct guest_memory *memory, struct memslot_table *memslots,
               struct recorder *recorder, struct trace *trace, struct error *error)
 {
+    struct quota_limits defaults;
     BUG_ON(config->display_count > VIRTIO_GPU_MAX_SCANOUTS);
     *gpu = (struct gpu){
         .config = *config,
         .trace = trace,
         .recorder = recorder,
-        .hostmem = {.memslots = memslots, .window = config->window},
+        .hostmem = {.memslots = memslots,
+                    .strategy = config->map_strategy,
+                    .avoid_blocks = config->pfnmap_block_hazard,
+                    .window = config->window},
         .virtio =
             {
                 .name = "gpu",
@@ -372,6 +377,9 @@ bool gpu_init(struct gpu *gpu, const struct gpu_config *config,
             },
         .offered = offered_configuration(config),
     };
+    gpu->resources.quota = &gpu->quota;
+    quota_defaults(&defaults, memslots->limit);
+    quota_init(&gpu->quota, &config->quota, &defaults, trace);
     gpu->registers = gpu->offered;
     memcpy(gpu->displays, config->displays,
            config->display_count * sizeof *gpu->displays);

@@ -113,6 +113,7 @@ static bool map_buffer(struct backing *backing, struct error *error)
                          "space map it, and nor could a guest",
                          strerror(errno), backing->exporter);
     backing->host = host;
+    backing->is_pfnmap = placement_is_pfnmap(host);
     if (first_page_is_there(host))
         return true;
     munmap(host, backing->size);
@@ -140,7 +141,7 @@ static bool is_own(const char *node, const struct backing *backing)
     const struct driver_buffer buffer = {
         .fd = backing->fd,
         .exporter = backing->exporter,
-        .is_pfnmap = placement_is_pfnmap(backing->host),
+        .is_pfnmap = backing->is_pfnmap,
     };
     driver_query_path(node, &buffer, &answer);
     return answer.is_own;

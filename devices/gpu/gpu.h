@@ -25,9 +25,10 @@
 #include "devices/gpu/resource.h"
 #include "devices/gpu/scanout.h"
 #include "virtio/virtio_device.h"
+#include "vmm/quota.h"
 #include "vmm/trace.h"
 
-#define GPU_CONTEXTS_MAX 64u
+#define GPU_CONTEXTS_MAX 1024u      /* whatever the quota says */
 #define GPU_REQUEST_MAX  (4 * MIB)  /* bytes of one command, with what is behind it */
 #define GPU_RESPONSE_MAX (16 * KIB) /* the largest is a capset */
 
@@ -57,6 +58,7 @@ struct gpu_config {
     bool venus;
     const char *drm_node; /* for virgl, or NULL */
     struct gpa_range window;
+    enum hostmem_strategy map_strategy;
     struct memattr_platform platform;
     bool pfnmap_block_hazard; /* of struct platform */
     bool permissive;          /* --cache-mode-policy=permissive */
@@ -75,6 +77,7 @@ struct gpu_config {
     bool force_map_info;
     uint32_t
         forced_map_info; /* the number to send, which need be none of MEMATTR_MAP_* */
+    struct quota_limits quota; /* what is 0 has the defaults of quota_defaults() */
 };
 
 /* Requests for screenshots: screenshot.c. */
@@ -101,6 +104,8 @@ struct gpu {
     struct renderer renderer;
 
     pthread_mutex_t lock; /* what follows */
+    struct quota quota;
+    struct quota_share context_share; /* of all contexts */
     struct hostmem hostmem;
     struct resource_table resources;
     struct gpu_display displays[VIRTIO_GPU_MAX_SCANOUTS]; /* width 0: not enabled */
@@ -140,6 +145,10 @@ bool gpu_screenshot(struct gpu *gpu, struct error *error);
  * no such scanout, or the size is not within GPU_DISPLAY_SIZE_*. */
 bool gpu_display_resize(struct gpu *gpu, unsigned index, uint32_t width, uint32_t height,
                         struct error *error);
+
+/* Writes the counters of the quotas, as one JSON object in a line, to where --json has its
+ * records. Any thread; waits for a command that runs. */
+void gpu_write_statistics(struct gpu *gpu);
 
 /* Destroys all resources and contexts. */
 void gpu_reset_state(struct gpu *gpu);

@@ -117,14 +117,25 @@ bool guest_blob_make_dmabuf(const struct guest_memory *memory,
 
 /* --- of a blob --- */
 
+static bool make_dmabuf(struct gpu *gpu, struct resource *resource, struct error *error)
+{
+    struct quota_share *share = &resource->share;
+    if (!quota_take(&gpu->quota, share, QUOTA_DESCRIPTORS, 1, error))
+        return false;
+    if (guest_blob_make_dmabuf(gpu->virtio.memory, &resource->pages, resource->size,
+                               &resource->guest_dmabuf, error))
+        return true;
+    quota_give(&gpu->quota, share, QUOTA_DESCRIPTORS, 1);
+    return false;
+}
+
 int guest_blob_dmabuf(struct gpu *gpu, struct resource *resource)
 {
     struct error error;
     if (resource->guest_dmabuf_made)
         return resource->guest_dmabuf;
     resource->guest_dmabuf_made = true;
-    if (guest_blob_make_dmabuf(gpu->virtio.memory, &resource->pages, resource->size,
-                               &resource->guest_dmabuf, &error))
+    if (make_dmabuf(gpu, resource, &error))
         trace_detail(gpu->trace, "gpu",
                      "blob %u: its guest memory is a dma-buf (fd %d, %u entries)",
                      resource->id, resource->guest_dmabuf, resource->pages.count);
@@ -139,10 +150,12 @@ int guest_blob_dmabuf(struct gpu *gpu, struct resource *resource)
     return resource->guest_dmabuf;
 }
 
-void guest_blob_forget_dmabuf(struct resource *resource)
+void guest_blob_forget_dmabuf(struct gpu *gpu, struct resource *resource)
 {
-    if (resource->guest_dmabuf_made && resource->guest_dmabuf >= 0)
+    if (resource->guest_dmabuf_made && resource->guest_dmabuf >= 0) {
         close(resource->guest_dmabuf);
+        quota_give(&gpu->quota, &resource->share, QUOTA_DESCRIPTORS, 1);
+    }
     resource->guest_dmabuf_made = false;
     resource->guest_dmabuf = -1;
 }

@@ -1,62 +1,16 @@
 /* SPDX-License-Identifier: MIT */
+/* What both strategies have in common: the window's edges, and its moves. */
 #include "devices/gpu/hostmem.h"
 
-#include <stdio.h>
-#include <sys/mman.h>
 #include <unistd.h>
 
-#include "vmm/placement.h"
-
-static bool add_slot(struct hostmem *hostmem, uint32_t resource_id, gpa_t address,
-                     uint64_t size, void *host, uint32_t *slot, struct error *error)
+static const struct hostmem_ops *ops_of(const struct hostmem *hostmem)
 {
-    char name[24];
-    snprintf(name, sizeof name, "blob %u", resource_id);
-    if (memslot_add(hostmem->memslots, name, address, size, host, slot, error))
-        return true;
-    /* Nothing but blobs lies in the window, so an overlap is the guest's doing. */
-    if (error->code == ERROR_CONFIG_USAGE)
-        error->code = ERROR_GUEST_PARAMETER;
-    return false;
-}
-
-static bool move(struct backing *backing, void *place, struct error *error)
-{
-    if (!placement_move(backing->host, backing->size, place, error))
-        return false;
-    backing->host = place;
-    return true;
-}
-
-/* Moves the backing and makes its memslot, in the order that the placement needs. */
-static bool place(struct hostmem *hostmem, struct backing *backing,
-                  struct hostmem_placement placement, uint32_t resource_id, gpa_t address,
-                  uint32_t *slot, struct error *error)
-{
-    void *reserved;
-    struct error ignored;
-    if (backing->kind == BACKING_POINTER)
-        return error_set(error, ERROR_REFUSED,
-                         "KVM on this host needs the mapping of the buffer at another "
-                         "address (%s), and the renderer owns it: use a renderer that "
-                         "exports dma-bufs",
-                         placement.late ? "it refuses a memslot over it"
-                                        : "it would map blocks of unrelated memory");
-    if (!placement_reserve(backing->size, address, placement.avoid_blocks, &reserved,
-                           error))
-        return false;
-    if (!placement.late)
-        return move(backing, reserved, error) &&
-               add_slot(hostmem, resource_id, address, backing->size, backing->host, slot,
-                        error);
-    if (!add_slot(hostmem, resource_id, address, backing->size, reserved, slot, error)) {
-        munmap(reserved, backing->size);
-        return false;
-    }
-    if (move(backing, reserved, error))
-        return true;
-    memslot_remove(hostmem->memslots, *slot, &ignored);
-    return false;
+    static const struct hostmem_ops *const ops[] = {
+        [HOSTMEM_SLOT] = &hostmem_slot_ops,
+        [HOSTMEM_WINDOW] = &hostmem_window_ops,
+    };
+    return ops[hostmem->strategy];
 }
 
 bool hostmem_map(struct hostmem *hostmem, struct backing *backing,
@@ -83,20 +37,26 @@ bool hostmem_map(struct hostmem *hostmem, struct backing *backing,
             (unsigned long long)backing->size, (unsigned long long)offset,
             (unsigned long long)hostmem->window.size);
 
-    gpa_t address = gpa(hostmem->window.start.value + offset);
-    uint32_t slot;
-    bool done =
-        placement.late || placement.avoid_blocks
-            ? place(hostmem, backing, placement, resource_id, address, &slot, error)
-            : add_slot(hostmem, resource_id, address, backing->size, backing->host, &slot,
-                       error);
-    if (!done)
+    struct hostmem_mapping made = {
+        .mapped = true,
+        .offset = offset,
+        .address = gpa(hostmem->window.start.value + offset),
+        .placement = placement,
+        .backing = backing,
+    };
+    if (!ops_of(hostmem)->map(hostmem, &made, resource_id, error))
         return false;
-    *mapping = (struct hostmem_mapping){.mapped = true,
-                                        .slot = slot,
-                                        .offset = offset,
-                                        .address = address,
-                                        .placement = placement};
+    *mapping = made;
+    return true;
+}
+
+bool hostmem_unmap(struct hostmem *hostmem, struct hostmem_mapping *mapping,
+                   struct error *error)
+{
+    BUG_ON(!mapping->mapped);
+    if (!ops_of(hostmem)->unmap(hostmem, mapping, error))
+        return false;
+    *mapping = (struct hostmem_mapping){0};
     return true;
 }
 
@@ -104,28 +64,39 @@ bool hostmem_hide(struct hostmem *hostmem, struct hostmem_mapping *mapping,
                   struct error *error)
 {
     BUG_ON(!mapping->mapped);
-    if (!mapping->hidden && !memslot_remove(hostmem->memslots, mapping->slot, error))
+    if (!mapping->hidden && !ops_of(hostmem)->hide(hostmem, mapping, error))
         return false;
     mapping->hidden = true;
     return true;
 }
 
-bool hostmem_show(struct hostmem *hostmem, struct backing *backing, uint32_t resource_id,
+bool hostmem_show(struct hostmem *hostmem, uint32_t resource_id,
                   struct hostmem_mapping *mapping, struct error *error)
 {
     const struct hostmem_mapping hidden = *mapping;
     BUG_ON(!hidden.hidden);
     *mapping = (struct hostmem_mapping){0};
-    return hostmem_map(hostmem, backing, hidden.placement, resource_id, hidden.offset,
-                       mapping, error);
+    return hostmem_map(hostmem, hidden.backing, hidden.placement, resource_id,
+                       hidden.offset, mapping, error);
 }
 
-bool hostmem_unmap(struct hostmem *hostmem, struct hostmem_mapping *mapping,
-                   struct error *error)
+bool hostmem_move(struct hostmem *hostmem, const struct gpa_range *range,
+                  struct error *error)
 {
-    BUG_ON(!mapping->mapped);
-    if (!mapping->hidden && !memslot_remove(hostmem->memslots, mapping->slot, error))
+    BUG_ON(range && range->size != hostmem->window.size);
+    if (!ops_of(hostmem)->move(hostmem, error))
         return false;
-    *mapping = (struct hostmem_mapping){0};
+    hostmem->hidden = range == NULL;
+    if (range)
+        hostmem->window = *range;
     return true;
+}
+
+const char *hostmem_strategy_name(enum hostmem_strategy strategy)
+{
+    static const char *const names[] = {
+        [HOSTMEM_SLOT] = "slot",
+        [HOSTMEM_WINDOW] = "window",
+    };
+    return names[strategy];
 }

@@ -14,7 +14,9 @@
 bool drop_mapping(struct gpu *gpu, struct resource *resource, const char *reason)
 {
     const struct hostmem_mapping mapping = resource->mapping;
+    enum resource_state next;
     struct error error;
+    BUG_ON(!resource_may(resource, RESOURCE_DROP, &next, &error));
     if (!hostmem_unmap(&gpu->hostmem, &resource->mapping, &error)) {
         trace_warning(gpu->trace, "gpu", "blob %u (%s) cannot be taken away: %s",
                       resource->id, reason, error.text);
@@ -22,6 +24,7 @@ bool drop_mapping(struct gpu *gpu, struct resource *resource, const char *reason
     }
     recorder_unmapped(gpu->recorder, &mapping, resource->size);
     resource->lost = true;
+    BUG_ON(resource_state(resource) != next);
     resource->mapping.placement = mapping.placement; /* for the record */
     trace_warning(gpu->trace, "gpu",
                   "blob %u at 0x%llx is taken away from the guest: %s; it reads all ones "
@@ -76,7 +79,8 @@ static bool drop_lost(struct gpu *gpu)
     struct error error;
     for (struct resource *resource = resource_next(&gpu->resources, NULL); resource;
          resource = resource_next(&gpu->resources, resource)) {
-        if (!resource->mapping.mapped || has_its_pages(resource, &error))
+        if (!resource->mapping.mapped || resource->mapping.hidden ||
+            has_its_pages(resource, &error))
             continue;
         error_wrap(&error, "the exporter (%s) took its pages away",
                    resource->backing.exporter);
@@ -85,15 +89,33 @@ static bool drop_lost(struct gpu *gpu)
     return dropped;
 }
 
+/* No buffer is lost: the guest looked into a hole. */
+static bool fill_holes(struct gpu *gpu)
+{
+    struct error error;
+    if (!hostmem_holes_are_bare(&gpu->hostmem))
+        return false;
+    if (!hostmem_fill_holes(&gpu->hostmem, &error)) {
+        trace_warning(gpu->trace, "gpu", "the guest accesses a hole of its window: %s",
+                      error.text);
+        return false;
+    }
+    trace_warning(gpu->trace, "gpu",
+                  "the guest accesses a hole of its window: from now on, all holes are "
+                  "%llu bytes of scratch memory",
+                  (unsigned long long)gpu->hostmem.area.sink_size);
+    return true;
+}
+
 /* Other vCPUs may have met the same lost page at the same time, and come here when there is
- * nothing left to drop: each of them tries again, too, once for each drop. More than that
+ * nothing left to do: each of them tries again, too, once for each time. More than that
  * many are not to be explained by it: then the run ends. */
 bool gpu_page_lost(void *context)
 {
     struct gpu *gpu = context;
     unsigned *retries = &gpu->hostmem.retries_left;
     pthread_mutex_lock(&gpu->lock);
-    bool again = drop_lost(gpu);
+    bool again = drop_lost(gpu) || fill_holes(gpu);
     if (again)
         *retries = VM_CPUS_MAX - 1;
     else if (*retries > 0) {

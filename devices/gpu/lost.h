@@ -6,8 +6,9 @@
  *   the buffer's attribute changed:  watch.c sees it                 --+--> drop_mapping()
  *   a copy cannot reach its buffer:  sync_copies()                   --+
  *
- * The memslot goes, and its place is a hole of the window: reads give all ones, writes vanish.
- * (arm64: an access that the CPU does not describe is an external abort there, as in any
+ *   strategy "window": nothing is lost  --> the guest accessed a hole: they are filled
+ *
+ * The mapping goes, and its place is a hole of the window (hostmem.h). (arm64: an access that the CPU does not describe is an external abort there, as in any
  * hole.) The resource is LOST until the guest unmaps it; a new MAP_BLOB asks all sources anew.
  * A record says why, with the verdict "dropped".
  */
@@ -26,7 +27,7 @@ bool drop_mapping(struct gpu *gpu, struct resource *resource, const char *reason
 void sync_copies(struct gpu *gpu);
 
 /* vm_page_lost_function; the context is the struct gpu. Drops every mapped blob that has a page
- * which cannot be accessed any more. Takes the device's lock, and waits for a command that
+ * which cannot be accessed any more; if there is none, fills the holes of the window. Takes the device's lock, and waits for a command that
  * runs: neither a command nor a memslot's removal waits for a vCPU that is outside of
  * KVM_RUN. */
 bool gpu_page_lost(void *context);

@@ -1,19 +1,28 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The resource table: what the guest's resource ids stand for.
+ * The resource table: what the guest's resource ids stand for; and the life of a resource.
  *
- *              RESOURCE_CREATE_BLOB        MAP_BLOB
- *    (none) ------------------------> CREATED -----> MAPPED ------> LOST
- *      ^                                 |  ^          |  | drop()    |
- *      |            RESOURCE_UNREF       |  +----------+--|-----------+
- *      +---------------------------------+  UNMAP_BLOB    |           |
- *      +--------------------------------------------------+-----------+
- *                                      RESOURCE_UNREF, reset: unmapped first
+ *                          ATTACH_BACKING, or CREATE_BLOB with entries
+ *            CREATE_*    +------------------------------------------+
+ *     NONE -----------> CREATED <-------------------------------- ATTACHED
+ *                       |    ^            DETACH_BACKING
+ *              MAP_BLOB |    | UNMAP_BLOB
+ *                       v    |
+ *                      HALFWAY <----------+
+ *                       |    ^            | UNMAP_BLOB
+ *                       v    |            |
+ *                       MAPPED --------> LOST
+ *                                drop
  *
- * LOST: the host took the mapping away from under the guest (devices/gpu/lost.h). Its place is
- * a hole of the window, its memory is kept until UNMAP_BLOB.
+ *     RESOURCE_UNREF, a reset, the end of the VM: NONE, from every state; what is mapped or lost
+ *     is unmapped first.
  *
- * A resource belongs to no context: it outlives the context that it was created in.
+ * ATTACHED: it has guest memory. HALFWAY: the host's memory is open, and not in the window: for
+ * as long as MAP_BLOB or UNMAP_BLOB runs, never between commands. LOST: the host took the mapping
+ * away from under the guest (lost.h); its place is a hole, its memory is kept until UNMAP_BLOB.
+ *
+ * A resource belongs to no context, so the end of its context or of the renderer's process is no
+ * event of it: a mapping stays, as the memory is ours, too. docs/lifetimes.md has the table.
  */
 #ifndef S2VMM_GPU_RESOURCE_H
 #define S2VMM_GPU_RESOURCE_H
@@ -22,12 +31,30 @@
 #include "devices/gpu/guest_pages.h"
 #include "devices/gpu/hostmem.h"
 #include "devices/gpu/shadow.h"
+#include "vmm/quota.h"
 
-/* What one guest gets. */
-#define RESOURCE_COUNT_MAX   16384u
-#define RESOURCE_PIXELS_MAX  (512 * MIB) /* bytes of all 2D images */
-#define RESOURCE_SIDE_MAX    16384u      /* pixels of a 2D image, width and height */
-#define RESOURCE_ENTRIES_MAX 2097152u    /* of guest memory, of all resources */
+#define RESOURCE_SIDE_MAX 16384u /* pixels of a 2D image, width and height */
+
+/* Not stored: read off what the resource has. */
+enum resource_state {
+    RESOURCE_NONE, /* resource_find() finds nothing */
+    RESOURCE_CREATED,
+    RESOURCE_ATTACHED,
+    RESOURCE_HALFWAY,
+    RESOURCE_MAPPED,
+    RESOURCE_LOST,
+    RESOURCE_STATE_COUNT
+};
+
+enum resource_event {
+    RESOURCE_ATTACH, /* guest memory */
+    RESOURCE_DETACH,
+    RESOURCE_MAP,
+    RESOURCE_UNMAP,
+    RESOURCE_DROP, /* by the host */
+    RESOURCE_END,  /* RESOURCE_UNREF, reset, end of the VM */
+    RESOURCE_EVENT_COUNT
+};
 
 /* What MAP_BLOB decided, kept for the records. */
 struct blob_decision {
@@ -69,21 +96,33 @@ struct resource {
     uint64_t size;               /* bytes */
     struct backing backing;      /* while mapped, or lost */
     struct shadow shadow;        /* what is mapped in its place, if decision.copied */
-    struct hostmem_mapping mapping; /* this and the next: the state above */
+    struct hostmem_mapping mapping; /* with the next: the state */
     bool lost;
-    struct blob_decision decision; /* valid while mapped, or lost */
-    struct resource *next;         /* in its bucket */
+    struct quota_share share;        /* of the whole life */
+    struct quota_share mapped_share; /* of the time when it is mapped, or lost */
+    struct blob_decision decision;   /* valid while mapped, or lost */
+    struct resource *next;           /* in its bucket */
 };
 
 #define RESOURCE_BUCKETS 1024u
 
 struct resource_table {
+    struct quota *quota;
     uint32_t count;
-    uint32_t entry_count; /* of guest memory */
-    uint64_t pixel_bytes; /* of 2D images */
     uint64_t last_serial;
     struct resource *buckets[RESOURCE_BUCKETS];
 };
+
+enum resource_state resource_state(const struct resource *resource);
+
+/* Whether the event may happen to it now; then *next is the state that it has afterwards.
+ * ERROR_GUEST_STATE. An event that the device's own code must not let happen is a bug. */
+bool resource_may(const struct resource *resource, enum resource_event event,
+                  enum resource_state *next, struct error *error);
+
+/* Takes so many bytes of host memory for it, until it ends. ERROR_GUEST_LIMIT. */
+bool resource_charge(struct resource_table *table, struct resource *resource,
+                     uint64_t bytes, struct error *error);
 
 /* Adds an empty resource. ERROR_GUEST_RESOURCE when the id is 0 or taken,
  * ERROR_GUEST_LIMIT, ERROR_HOST_MEMORY. */
@@ -95,7 +134,7 @@ struct resource *resource_find(struct resource_table *table, uint32_t id,
                                struct error *error);
 
 /* Gives it guest memory, see guest_pages_init(). Also ERROR_GUEST_STATE when it has some,
- * ERROR_GUEST_LIMIT beyond RESOURCE_ENTRIES_MAX. */
+ * ERROR_GUEST_LIMIT for the memory that a list of them takes. */
 bool resource_attach_pages(struct resource_table *table, struct resource *resource,
                            const struct guest_memory *memory,
                            const struct virtio_gpu_mem_entry *entries, uint32_t count,
@@ -105,13 +144,14 @@ bool resource_attach_pages(struct resource_table *table, struct resource *resour
 void resource_detach_pages(struct resource_table *table, struct resource *resource);
 
 /* Makes it a RESOURCE_2D, whose pixels are zero. ERROR_GUEST_PARAMETER when the format is
- * unknown or a side is 0 or beyond RESOURCE_SIDE_MAX; ERROR_GUEST_LIMIT beyond
- * RESOURCE_PIXELS_MAX, ERROR_HOST_MEMORY. */
+ * unknown or a side is 0 or beyond RESOURCE_SIDE_MAX; ERROR_GUEST_LIMIT,
+ * ERROR_HOST_MEMORY. */
 bool resource_make_image(struct resource_table *table, struct resource *resource,
                          uint32_t format, uint32_t width, uint32_t height,
                          struct error *error);
 
-/* Forgets and frees it, with its image and its hold on guest memory; it must not be mapped. */
+/* Forgets and frees it, with its image, its hold on guest memory and its share of the quota; it
+ * must not be mapped. */
 void resource_remove(struct resource_table *table, struct resource *resource);
 
 /* The one after `before` in no order that means something, the first one after NULL; NULL:

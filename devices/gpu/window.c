@@ -18,12 +18,10 @@ static void hide(struct gpu *gpu, struct resource *resource)
 
 static void show(struct gpu *gpu, struct resource *resource)
 {
-    struct backing *backing =
-        resource->decision.copied ? &resource->shadow.copy : &resource->backing;
     const struct hostmem_placement placement = resource->mapping.placement;
     struct error error;
     if (!resource->mapping.hidden ||
-        hostmem_show(&gpu->hostmem, backing, resource->id, &resource->mapping, &error))
+        hostmem_show(&gpu->hostmem, resource->id, &resource->mapping, &error))
         return;
     resource->lost = true;
     resource->mapping.placement = placement; /* for the record */
@@ -45,12 +43,14 @@ static void for_each_mapped(struct gpu *gpu,
 void gpu_window_moved(void *context, uint8_t id, const struct gpa_range *range)
 {
     struct gpu *gpu = context;
+    struct error error;
     BUG_ON(id != VIRTIO_GPU_SHM_ID_HOST_VISIBLE);
     pthread_mutex_lock(&gpu->lock);
     for_each_mapped(gpu, hide);
-    gpu->hostmem.hidden = range == NULL;
-    if (range) {
-        gpu->hostmem.window = *range;
+    if (!hostmem_move(&gpu->hostmem, range, &error)) {
+        trace_warning(gpu->trace, "gpu", "the window does not move: %s", error.text);
+        for_each_mapped(gpu, show);
+    } else if (range) {
         gpu->config.window = *range; /* for the guest's MTRRs */
         for_each_mapped(gpu, show);
         trace_detail(gpu->trace, "gpu", "the window is at 0x%llx, %llu bytes",

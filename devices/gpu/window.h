@@ -3,7 +3,7 @@
  * The window as a PCI BAR, which the guest may move and switch off at any time.
  *
  *   decoded at A -> nowhere: the memslots go, the mappings stay: a hole as large as the BAR
- *   nowhere -> decoded at B: every mapping gets a memslot again, at its offset from B
+ *   nowhere -> decoded at B: every mapping is put back, at its offset from B
  *
  * A mapping that cannot be put back - KVM refuses, or the host has no memory - is LOST
  * (lost.h). Over virtio-mmio the window never moves.

@@ -51,6 +51,7 @@ enum case_need {
     NEEDS_NO_INFO = 1 << 22, /* root, vgem and udmabuf, and not the module dmabuf-info */
     NEEDS_PCI = 1 << 23, /* no case needs it: all of the tiny guest's that have a GPU, and
                                 only they, run over virtio-pci there */
+    NEEDS_SLOT = 1 << 26, /* the same, with --map-strategy=slot */
     NEEDS_IMAGE = 1 << 24, /* Linux for a guest as for NEEDS_LINUX, a user space for it in
                                 /run/lab/disk.img (tests/lab/lab --guest-disk), and the
                                 programs of tests/linux */
@@ -66,6 +67,13 @@ enum case_picture {
     PICTURE_ANY,     /* nothing is asked for */
     PICTURE_PATTERN, /* guest/linux/pattern.h: pattern_pixel() */
     PICTURE_CLEARED, /* PATTERN_CLEAR */
+};
+
+/* What is looked at on the host while it runs: tests/e2e/host.h. */
+enum case_watch {
+    WATCH_NOTHING,
+    WATCH_LEFTOVERS,
+    WATCH_GREED, /* most_* */
 };
 
 struct e2e_case {
@@ -85,6 +93,10 @@ struct e2e_case {
     int signal;
     unsigned image_size; /* of CASE_IMAGE, bytes of zeroes; it is made for each run */
     bool image_is_used;  /* somebody else has locked it */
+
+    enum case_watch watch;
+    unsigned most_descriptors; /* of the VMM */
+    unsigned most_mib;         /* of memory, of the VMM and the render server */
 };
 
 /* A JSON member as s2vmm writes it. */

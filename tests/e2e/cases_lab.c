@@ -112,6 +112,11 @@ const struct e2e_case e2e_cases_lab[] = {
      .arguments = {FROM_LAB("pages,fault,wb,may-change"), "--may-change=follow"},
      .out = {SAYS("reason", "attribute changed from WB to NC"), SAYS("refusal", "no-match")}},
 
+    /* Nothing is left: docs/lifetimes.md. */
+    {.name = "leftovers", .needs = LAB, .scenario = "scenario=lifetime",
+     .arguments = {"--blobs-from=dmabuf-lab:pages,fault,wb"}, .watch = WATCH_LEFTOVERS,
+     .err = {"is unreferenced while it is mapped"}},
+
     /* What happens under a guest. */
     {.name = "moved-while-mapped", .needs = LAB, .scenario = "scenario=exporter-moves",
      .arguments = {FROM_LAB("pages,fault,wb")}, .out = {SAYS("verdict", "match"), SAW_EACH_OTHER}},
@@ -119,9 +124,13 @@ const struct e2e_case e2e_cases_lab[] = {
      .arguments = {FROM_LAB("pages,fault,wb,may-change"), "--may-change=follow"},
      .out = {SAYS_YES("followed"), SAYS("verdict", "match"), SAW_EACH_OTHER}},
     {.name = "revoked-while-mapped", .needs = LAB, .scenario = "scenario=exporter-revokes",
-     .arguments = {FROM_LAB("pages,fault,wb")},
+     .arguments = {FROM_LAB("pages,fault,wb"), "--map-strategy=slot"},
      .out = {SAYS("verdict", "dropped"), "took its pages away"},
      .err = {"is taken away from the guest", "nothing is there, answered all ones"}},
+    {.name = "revoked-in-window", .needs = LAB, .scenario = "scenario=exporter-revokes",
+     .arguments = {FROM_LAB("pages,fault,wb"), "--map-strategy=window"},
+     .out = {SAYS("verdict", "dropped"), "took its pages away"},
+     .err = {"is taken away from the guest", "scratch memory"}},
     {.name = "revoked-pfnmap", .needs = LAB, .scenario = "scenario=exporter-revokes",
      .arguments = {FROM_LAB("pages,pfnmap,wb")}, .out = {SAYS("verdict", "dropped")}},
     {.name = "revoked-copy", .needs = LAB, .scenario = "scenario=exporter-revokes",

@@ -14,6 +14,7 @@
 #include <string.h>
 
 #include "tests/e2e/cases.h"
+#include "tests/e2e/host.h"
 #include "tests/e2e/picture.h"
 #include "tests/e2e/run.h"
 
@@ -45,6 +46,7 @@ static const struct {
     {"lab-modules", NEEDS_LAB_MODULES},
     {"no-info", NEEDS_NO_INFO},
     {"pci", NEEDS_PCI},
+    {"slot", NEEDS_SLOT},
     {"image", NEEDS_IMAGE},
     {"virtio-gpu", NEEDS_VIRTIO_GPU},
 };
@@ -73,8 +75,9 @@ static const struct e2e_case *case_at(unsigned index)
     return NULL;
 }
 
-/* Those that a machine with the word "pci" runs over virtio-pci: the tiny guest with a GPU. */
-static bool can_use_pci(const struct e2e_case *test)
+/* Those that a machine with the word "pci" runs over virtio-pci, and one with the word "slot"
+ * with that map strategy: the tiny guest with a GPU. */
+static bool can_be_varied(const struct e2e_case *test)
 {
     bool no_gpu = false;
     for (unsigned i = 0; i < CASE_ARGUMENTS_MAX && test->arguments[i]; i++)
@@ -82,13 +85,15 @@ static bool can_use_pci(const struct e2e_case *test)
     return test->scenario && !no_gpu;
 }
 
-static bool over_pci; /* set once, before the tests run */
+static bool over_pci; /* these two are set once, before the tests run */
+static bool with_slots;
 
 static void print_names(void)
 {
     const struct e2e_case *test;
     for (unsigned i = 0; (test = case_at(i)) != NULL; i++)
-        printf(can_use_pci(test) ? "%s\n%s over PCI\n" : "%s\n", test->name, test->name);
+        printf(can_be_varied(test) ? "%s\n%s over PCI\n%s with slots\n" : "%s\n",
+               test->name, test->name, test->name);
 }
 
 /* What the environment has; an unknown word is a mistake of the caller. Only cases that need
@@ -151,6 +156,8 @@ START_TEST(case_holds)
     }
     if (over_pci)
         arguments[count++] = "--transport=pci";
+    if (with_slots)
+        arguments[count++] = "--map-strategy=slot";
     for (unsigned i = 0; i < CASE_ARGUMENTS_MAX && test->arguments[i]; i++)
         arguments[count++] = strcmp(test->arguments[i], CASE_GUEST) == 0
                                  ? run_guest_path()
@@ -168,6 +175,8 @@ START_TEST(case_holds)
     const char *environment = test->environment;
     if (!environment && !(test->needs & NEEDS_VULKAN))
         environment = "VK_DRIVER_FILES=/nonexistent";
+    static struct host_watch watch;
+    host_watch_init(&watch, test->watch);
     const struct run_plan plan = {
         .arguments = arguments,
         .environment = environment,
@@ -176,6 +185,8 @@ START_TEST(case_holds)
         .signal = test->signal,
         .image_size = test->image_size,
         .image_is_used = test->image_is_used,
+        .look = test->watch == WATCH_NOTHING ? NULL : host_watch_look,
+        .look_context = &watch,
     };
     run_s2vmm(&plan, &result);
     ck_assert_msg(result.status == test->status,
@@ -186,6 +197,7 @@ START_TEST(case_holds)
     check_texts(test, test->err, "stderr", result.err, &result);
     if (test->picture != PICTURE_ANY)
         picture_check(path, test->picture);
+    host_watch_check(&watch, test);
 }
 END_TEST
 
@@ -195,7 +207,12 @@ static void note_that_it_runs(const char *name)
     FILE *file = path ? fopen(path, "a") : NULL;
     if (!file)
         return;
-    fprintf(file, "%s%s\n", name, over_pci ? " over PCI" : "");
+    if (over_pci)
+        fprintf(file, "%s over PCI\n", name);
+    if (with_slots)
+        fprintf(file, "%s with slots\n", name);
+    if (!over_pci && !with_slots)
+        fprintf(file, "%s\n", name);
     fclose(file);
 }
 
@@ -208,14 +225,16 @@ int main(int argc, char **argv)
     unsigned wanted;
     unsigned has = read_environment(&wanted);
     over_pci = has & NEEDS_PCI;
+    with_slots = has & NEEDS_SLOT;
     const char *only = getenv("S2VMM_CASE"); /* one case, for a person who debugs */
     Suite *suite = suite_create("end to end");
     TCase *test_case = tcase_create("cases");
     tcase_set_timeout(test_case, 120);
     const struct e2e_case *test;
     for (unsigned i = 0; (test = case_at(i)) != NULL; i++) {
-        if ((over_pci && !can_use_pci(test)) || (only && strcmp(only, test->name) != 0) ||
-            (test->needs & ~has) || (wanted & ~test->needs))
+        if (((over_pci || with_slots) && !can_be_varied(test)) ||
+            (only && strcmp(only, test->name) != 0) || (test->needs & ~has) ||
+            (wanted & ~test->needs))
             continue;
         note_that_it_runs(test->name);
         tcase_add_loop_test(test_case, case_holds, (int)i, (int)i + 1);

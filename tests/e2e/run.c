@@ -103,6 +103,13 @@ static int wait_for_end(const struct run_plan *plan, pid_t pid, int in, int out,
 {
     int status;
     bool waits = plan->when != NULL;
+    while (plan->look) {
+        read_back(out, text);
+        plan->look(plan->look_context, pid, text);
+        if (waitpid(pid, &status, WNOHANG) != 0)
+            return status;
+        usleep(50000);
+    }
     while (waits && waitpid(pid, &status, WNOHANG) == 0) {
         read_back(out, text);
         waits = strstr(text, plan->when) == NULL;

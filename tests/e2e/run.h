@@ -4,6 +4,7 @@
 #define S2VMM_TESTS_E2E_RUN_H
 
 #include <stdbool.h>
+#include <sys/types.h>
 
 #define RUN_OUTPUT_MAX    (256 * 1024)
 #define RUN_ARGUMENTS_MAX 24
@@ -23,6 +24,9 @@ struct run_plan {
     int signal;
     unsigned image_size;
     bool image_is_used;
+    /* Called again and again while it runs, with what stdout has; or NULL. */
+    void (*look)(void *context, pid_t pid, const char *out);
+    void *look_context;
 };
 
 /* Runs `<build>/s2vmm ARGUMENTS`; stdin is empty but for the plan's input. The folder with s2vmm

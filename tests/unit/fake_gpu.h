@@ -45,8 +45,10 @@ struct fake_gpu {
     unsigned fds_before;
 };
 
-/* Virgl and venus, strict, AMD NPT, two displays, and context FAKE_CONTEXT. */
+/* Virgl and venus, strict, AMD NPT, two displays, and context FAKE_CONTEXT; strategy "slot";
+ * 512 MiB of host memory. */
 void fake_gpu_init(struct fake_gpu *fake);
+void fake_gpu_init_strategy(struct fake_gpu *fake, enum hostmem_strategy strategy);
 void fake_gpu_finish(struct fake_gpu *fake);
 
 /* What was written so far. */
@@ -59,6 +61,9 @@ void fake_gpu_create_blob(struct fake_gpu *fake, uint32_t resource_id, uint64_t 
 /* The same, mapped at `offset` into the window. */
 struct resource *fake_gpu_map_blob(struct fake_gpu *fake, uint32_t resource_id,
                                    uint64_t size, uint64_t offset);
+
+/* What the guest reads at this address; false: nothing is there, or nothing that it can read. */
+bool fake_gpu_read(struct fake_gpu *fake, uint64_t address, uint8_t *byte);
 
 /* As --force-map-info does. */
 void fake_gpu_force_map_info(struct fake_gpu *fake, uint32_t map_info);

@@ -85,7 +85,7 @@ bool run(const void *request, uint32_t size, uint64_t room)
 struct state {
     unsigned contexts, blobs, submits, slots, resources, transfers;
     unsigned attached; /* of CREATED */
-    unsigned entries, pixel_bytes;
+    unsigned host_memory; /* by the quota, bytes */
     unsigned shown[2]; /* by the scanouts */
 };
 
@@ -100,8 +100,7 @@ static struct state state(void)
         .slots = commands.fake.slot_count,
         .resources = commands.fake.gpu.resources.count,
         .attached = blob ? blob->attached : 0,
-        .entries = commands.fake.gpu.resources.entry_count,
-        .pixel_bytes = (unsigned)commands.fake.gpu.resources.pixel_bytes,
+        .host_memory = (unsigned)commands.fake.gpu.quota.use[QUOTA_HOST_MEMORY].now,
         .shown = {commands.fake.gpu.scanouts[0].resource_id,
                   commands.fake.gpu.scanouts[1].resource_id},
     };

@@ -18,7 +18,12 @@ void start_queue(unsigned index)
 
 void gpu_driver_set_up(void)
 {
-    fake_gpu_init(&driver.fake);
+    gpu_driver_set_up_strategy(HOSTMEM_SLOT);
+}
+
+void gpu_driver_set_up_strategy(enum hostmem_strategy strategy)
+{
+    fake_gpu_init_strategy(&driver.fake, strategy);
     driver.device = &driver.fake.gpu.virtio;
     driver.ops = driver.device->ops;
     driver.device->started = true;

@@ -29,6 +29,7 @@ extern struct gpu_driver driver;
 
 /* Check's fixture: both queues run, the thread does not. */
 void gpu_driver_set_up(void);
+void gpu_driver_set_up_strategy(enum hostmem_strategy strategy);
 void gpu_driver_tear_down(void);
 
 /* Empties a ring and starts its queue. */

@@ -79,7 +79,7 @@ static const struct {
     {RENDERER_FD_DMABUF, FAKE_FD_DMABUF_LIAR,  FAKE_POINTER_GOOD, ERROR_HOST_BUFFER, "DMABUF (unknown): page at offset 0xf000"},
 
     {RENDERER_FD_SHM, FAKE_FD_UNSEALED,  FAKE_POINTER_GOOD, ERROR_HOST_BUFFER, "not sealed against shrinking"},
-    {RENDERER_FD_SHM, FAKE_FD_READ_ONLY, FAKE_POINTER_GOOD, ERROR_HOST_BUFFER, "mmap of 65536 bytes of SHM (shmem)"},
+    {RENDERER_FD_SHM, FAKE_FD_READ_ONLY, FAKE_POINTER_GOOD, ERROR_HOST_BUFFER, "sealed against writing"},
     {RENDERER_FD_SHM, FAKE_FD_SHORT,     FAKE_POINTER_GOOD, ERROR_HOST_BUFFER, "61440 bytes, the blob claims 65536"},
     {RENDERER_FD_SHM, FAKE_FD_PIPE,      FAKE_POINTER_GOOD, ERROR_HOST_BUFFER, "is shared memory, and it is not"},
     {RENDERER_FD_SHM, FAKE_FD_DMABUF,    FAKE_POINTER_GOOD, ERROR_HOST_BUFFER, "is shared memory, and it is not"},

@@ -13,9 +13,14 @@
 
 static struct fake_gpu fake;
 
-static void set_up(void)
+static void set_up_slot(void)
 {
-    fake_gpu_init(&fake);
+    fake_gpu_init_strategy(&fake, HOSTMEM_SLOT);
+}
+
+static void set_up_window(void)
+{
+    fake_gpu_init_strategy(&fake, HOSTMEM_WINDOW);
 }
 
 static void tear_down(void)
@@ -30,7 +35,8 @@ static void map_works(uint64_t offset, enum memattr_map_info want)
     ck_assert_msg(blob_map(&fake.gpu, ID, offset, &map_info, &error), "%s", error.text);
     ck_assert_int_eq(map_info, want);
     ck_assert_uint_eq(fake.slot_count, 1);
-    ck_assert_uint_eq(fake.slot_address, FAKE_WINDOW_BASE + offset);
+    const struct resource *resource = resource_find(&fake.gpu.resources, ID, &error);
+    ck_assert_uint_eq(resource->mapping.address.value, FAKE_WINDOW_BASE + offset);
 }
 
 /* It fails, and nothing of the attempt is left. */
@@ -349,6 +355,12 @@ END_TEST
 START_TEST(kvm_does_not_remove_the_slot_in_a_reset)
 {
     struct error error;
+    if (_i == 1) {
+        fake.renderer.plan.fd = FAKE_FD_FAILS;
+        fake.renderer.plan.pointer = FAKE_POINTER_GOOD;
+        fake.gpu.config.force_map_info = true;
+        fake.gpu.config.forced_map_info = CACHED;
+    }
     struct resource *resource = fake_gpu_map_blob(&fake, ID, SIZE, 0);
     const struct backing backing = resource->backing;
     uint32_t slot = resource->mapping.slot;
@@ -356,14 +368,20 @@ START_TEST(kvm_does_not_remove_the_slot_in_a_reset)
     gpu_reset_state(&fake.gpu);
     /* The device forgets it; the memory stays where the guest can reach it. */
     ck_assert_uint_eq(fake.gpu.resources.count, 0);
-    ck_assert_uint_eq(fake_kernel_mappings("memfd:fake-blob"), 1);
+    ck_assert_uint_eq(fake_kernel_mappings("memfd:fake-blob"), _i == 0);
+    ck_assert_uint_eq(fake.renderer.mapping_count, _i == 1);
     ck_assert_ptr_nonnull(
         strstr(fake_output_text(&fake.trace_output), "blob 2 stays mapped"));
+    /* And it counts. */
+    ck_assert_uint_eq(fake.gpu.quota.use[QUOTA_WINDOW].now, SIZE);
+    ck_assert_uint_ge(fake.gpu.quota.use[QUOTA_HOST_MEMORY].now, SIZE);
 
     fake.removal_fails = false;
     ck_assert(memslot_remove(&fake.memslots, slot, &error));
     struct backing left = backing;
     backing_close(&left, &fake.gpu.renderer, ID);
+    fake.gpu.renderer.ops->resource_destroy(&fake.renderer, ID);
+    memset(fake.gpu.quota.use, 0, sizeof fake.gpu.quota.use);
 }
 END_TEST
 
@@ -393,18 +411,15 @@ START_TEST(memory_that_the_renderer_maps_goes_after_the_slot)
 }
 END_TEST
 
-Suite *blob_suite(void)
+static TCase *make_case(const char *name, SFun set_up)
 {
-    Suite *suite = suite_create("blob");
-    TCase *test_case = tcase_create("blob");
+    TCase *test_case = tcase_create(name);
     tcase_add_checked_fixture(test_case, set_up, tear_down);
     tcase_add_test(test_case, a_blob_goes_around_its_states);
-    tcase_add_test(test_case, what_is_mapped_is_the_buffer);
     tcase_add_test(test_case, mapped_twice);
     tcase_add_test(test_case, unmapped_twice);
     tcase_add_test(test_case, unreferenced_while_mapped);
     tcase_add_test(test_case, mapped_without_being_mappable);
-    tcase_add_test(test_case, a_reset_takes_everything);
     tcase_add_loop_test(test_case, map_info_is_decided_or_refused, 0,
                         (int)ARRAY_SIZE(decisions));
     tcase_add_test(test_case, a_disagreement_is_told);
@@ -413,10 +428,20 @@ Suite *blob_suite(void)
     tcase_add_loop_test(test_case, its_memory_is_not_what_it_was_said_to_be, 0,
                         FAKE_FD_COUNT);
     tcase_add_test(test_case, kvm_does_not_make_the_slot);
-    tcase_add_test(test_case, kvm_does_not_remove_the_slot);
-    tcase_add_test(test_case, kvm_does_not_remove_the_slot_in_a_reset);
-    tcase_add_test(test_case, a_pointer_is_to_ordinary_memory_or_refused);
-    tcase_add_test(test_case, memory_that_the_renderer_maps_goes_after_the_slot);
-    suite_add_tcase(suite, test_case);
+    return test_case;
+}
+
+Suite *blob_suite(void)
+{
+    Suite *suite = suite_create("blob");
+    TCase *slots = make_case("slot", set_up_slot);
+    tcase_add_test(slots, what_is_mapped_is_the_buffer);
+    tcase_add_test(slots, a_reset_takes_everything);
+    tcase_add_test(slots, kvm_does_not_remove_the_slot);
+    tcase_add_loop_test(slots, kvm_does_not_remove_the_slot_in_a_reset, 0, 2);
+    tcase_add_test(slots, a_pointer_is_to_ordinary_memory_or_refused);
+    tcase_add_test(slots, memory_that_the_renderer_maps_goes_after_the_slot);
+    suite_add_tcase(suite, slots);
+    suite_add_tcase(suite, make_case("window", set_up_window));
     return suite;
 }

@@ -154,24 +154,25 @@ static uint64_t pick(uint32_t *seed)
     return favourites[random_number(seed) % ARRAY_SIZE(favourites)];
 }
 
-/* The table's counters are right, and the renderer knows what is its. */
+/* The counters are right, and the renderer knows what is its. */
 static void check_counts(const struct resource_table *table)
 {
+    const struct quota_use *use = table->quota->use;
     unsigned count = 0;
     unsigned images = 0;
-    unsigned entries = 0;
-    uint64_t pixel_bytes = 0;
+    uint64_t bytes = 0;
     for (const struct resource *resource = resource_next(table, NULL); resource;
          resource = resource_next(table, resource)) {
         count++;
         images += resource->kind == RESOURCE_2D;
-        entries += resource->pages.count;
-        if (resource->kind == RESOURCE_2D)
-            pixel_bytes += UINT64_C(4) * resource->image.width * resource->image.height;
+        bytes += resource->share.of[QUOTA_HOST_MEMORY];
+        ck_assert_uint_ge(resource->share.of[QUOTA_HOST_MEMORY],
+                          sizeof *resource +
+                              (resource->image.pixels ? resource->size : 0));
     }
     ck_assert_uint_eq(table->count, count);
-    ck_assert_uint_eq(table->entry_count, entries);
-    ck_assert_uint_eq(table->pixel_bytes, pixel_bytes);
+    ck_assert_uint_eq(use[QUOTA_RESOURCES].now, count);
+    ck_assert_uint_eq(use[QUOTA_HOST_MEMORY].now, bytes);
     ck_assert_uint_eq(commands.fake.renderer.blob_count, count - images);
 }
 

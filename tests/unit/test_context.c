@@ -103,13 +103,37 @@ END_TEST
 START_TEST(one_guest_gets_so_many)
 {
     struct error error;
-    /* The fake renderer has ids below 64 only, so the list is filled by hand. */
+    struct quota *quota = &fake.gpu.quota;
+    quota->limits.of[_i == 0 ? QUOTA_CONTEXTS : QUOTA_DESCRIPTORS] = _i == 0 ? 3 : 13;
+    create(2);
+    create(3);
+    ck_assert(!gpu_context_create(&fake.gpu, 9, VENUS, "", &error));
+    ck_assert_int_eq(error.code, ERROR_GUEST_LIMIT);
+    ck_assert_uint_eq(quota->use[QUOTA_CONTEXTS].now, 3);
+    ck_assert(gpu_context_destroy(&fake.gpu, 2, &error));
+    create(9);
+}
+END_TEST
+
+/* The list is filled by hand: the fake renderer has ids below 64 only. */
+START_TEST(no_quota_makes_the_list_longer)
+{
+    struct error error;
     for (uint32_t i = 1; i < GPU_CONTEXTS_MAX; i++)
         fake.gpu.contexts[i] = 100 + i;
     fake.gpu.context_count = GPU_CONTEXTS_MAX;
     ck_assert(!gpu_context_create(&fake.gpu, 9, VENUS, "", &error));
     ck_assert_int_eq(error.code, ERROR_GUEST_LIMIT);
     fake.gpu.context_count = 1;
+}
+END_TEST
+
+START_TEST(what_the_renderer_refuses_takes_nothing)
+{
+    struct error error;
+    fake.renderer.context_create_fails = ERROR_HOST_RENDERER;
+    ck_assert(!gpu_context_create(&fake.gpu, 9, VENUS, "", &error));
+    ck_assert_uint_eq(fake.gpu.quota.use[QUOTA_CONTEXTS].now, 1);
 }
 END_TEST
 
@@ -151,7 +175,9 @@ Suite *context_suite(void)
     tcase_add_test(test_case, what_cannot_be_created_is_refused);
     tcase_add_test(test_case, capset_0_is_what_there_is);
     tcase_add_test(test_case, any_of_them_can_be_destroyed_first);
-    tcase_add_test(test_case, one_guest_gets_so_many);
+    tcase_add_loop_test(test_case, one_guest_gets_so_many, 0, 2);
+    tcase_add_test(test_case, no_quota_makes_the_list_longer);
+    tcase_add_test(test_case, what_the_renderer_refuses_takes_nothing);
     tcase_add_test(test_case, its_fences_end_with_a_context);
     tcase_add_test(test_case, a_blob_outlives_its_context);
     suite_add_tcase(suite, test_case);

@@ -120,14 +120,15 @@ END_TEST
 START_TEST(less_memory_than_the_blob_is_refused)
 {
     struct create_over request = over(_i == 0 ? GUEST : BOTH, 0);
-    uint32_t entries = commands.fake.gpu.resources.entry_count;
+    const struct quota_use *use = commands.fake.gpu.quota.use;
+    uint64_t bytes = use[QUOTA_HOST_MEMORY].now;
     request.head.size = BLOB_SIZE + PAGE_SIZE_4K;
     refused(&request, sizeof request, ROOM, PARAMETER);
     request = over(GUEST, 0);
     request.entries[1].addr = FAKE_RAM - PAGE_SIZE_4K;
     refused(&request, sizeof request, ROOM, UNSPEC);
     refused(&request, sizeof request - 1, ROOM, PARAMETER);
-    ck_assert_uint_eq(commands.fake.gpu.resources.entry_count, entries);
+    ck_assert_uint_eq(use[QUOTA_HOST_MEMORY].now, bytes);
 }
 END_TEST
 

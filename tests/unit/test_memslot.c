@@ -72,9 +72,9 @@ START_TEST(slots_are_kept_in_order_of_address)
     add("c", 0x30000, 0x1000);
     add("a", 0x10000, 0x1000);
     add("b", 0x20000, 0x1000);
-    ck_assert_str_eq(table.slots[0].name, "a");
-    ck_assert_str_eq(table.slots[1].name, "b");
-    ck_assert_str_eq(table.slots[2].name, "c");
+    ck_assert_str_eq(table.slots[table.by_address[0]].name, "a");
+    ck_assert_str_eq(table.slots[table.by_address[1]].name, "b");
+    ck_assert_str_eq(table.slots[table.by_address[2]].name, "c");
 }
 END_TEST
 

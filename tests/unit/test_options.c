@@ -14,7 +14,7 @@ static struct error error;
 static bool parse(const char *line)
 {
     static char words[512];
-    static char *argv[32];
+    static char *argv[40];
     int argc = 0;
     snprintf(words, sizeof words, "%s", line);
     for (char *word = strtok(words, " "); word; word = strtok(NULL, " "))
@@ -43,6 +43,7 @@ START_TEST(without_options)
     ck_assert(!options.virgl);
     ck_assert_ptr_null(options.drm_node);
     ck_assert_uint_eq(options.window_size, 256 * MIB);
+    ck_assert_int_eq(options.map_strategy, OPTIONS_MAP_AUTO);
     ck_assert(!options.permissive);
     ck_assert(!options.force_map_info);
     ck_assert_int_eq(options.guest_pat, OPTIONS_GUEST_PAT_AUTO);
@@ -59,6 +60,7 @@ START_TEST(with_all_of_them)
         "s2vmm run --guest=g.elf --append scenario=hello --initrd i.gz --memory 1G "
         "--cpus 16 "
         "--timeout 30 --gpu venus,virgl --drm-node /dev/dri/card0 --window 2M "
+        "--map-strategy=window "
         "--cache-mode-policy permissive --force-map-info wc "
         "--honor-guest-pat on --observe-s2 off --json --records r.json --trace");
     ck_assert_str_eq(options.append, "scenario=hello");
@@ -70,6 +72,7 @@ START_TEST(with_all_of_them)
     ck_assert(options.virgl);
     ck_assert_str_eq(options.drm_node, "/dev/dri/card0");
     ck_assert_uint_eq(options.window_size, 2 * MIB);
+    ck_assert_int_eq(options.map_strategy, OPTIONS_MAP_WINDOW);
     ck_assert(options.permissive);
     ck_assert(options.force_map_info);
     ck_assert_uint_eq(options.forced_map_info, MEMATTR_MAP_WC);
@@ -230,6 +233,16 @@ START_TEST(a_machine_for_linux)
 }
 END_TEST
 
+START_TEST(quotas)
+{
+    parse_well(RUN "--quota resources=3,host-memory=5M --quota command-time=70");
+    ck_assert_uint_eq(options.quota.of[QUOTA_RESOURCES], 3);
+    ck_assert_uint_eq(options.quota.of[QUOTA_HOST_MEMORY], 5 * MIB);
+    ck_assert_uint_eq(options.quota.of[QUOTA_WINDOW], 0);
+    ck_assert_uint_eq(options.quota.command_milliseconds, 70);
+}
+END_TEST
+
 START_TEST(displays)
 {
     parse_well(RUN "--gpu 2d --display 64x8192,640x480");
@@ -323,6 +336,7 @@ static const struct {
     {RUN "--window 3M", "expected a multiple of 2M"},
     {RUN "--window 65G", "up to 64G"},
     {RUN "--window big", "--window \"big\""},
+    {RUN "--map-strategy arena", "--map-strategy \"arena\": expected one of auto, slot, window"},
     {RUN "--cache-mode-policy lax", "--cache-mode-policy \"lax\": expected one of strict, permissive"},
     {RUN "--needs-sync yes", "--needs-sync \"yes\": expected one of refuse, copy"},
     {RUN "--may-change no", "--may-change \"no\": expected one of refuse, follow"},
@@ -334,6 +348,12 @@ static const struct {
     {RUN "--console tty", "expected one of serial, virtio"},
     {RUN "--disk=", "--disk needs the path of an image"},
     {RUN "--disk a --disk b --disk c --disk d --disk e", "--disk e: 4 disks are possible"},
+    {RUN "--quota resources", "--quota resources \"\": expected a whole number"},
+    {RUN "--quota resources=0", "from 1 to"},
+    {RUN "--quota window=0", "--quota window=0: a guest needs some"},
+    {RUN "--quota window=5x", "expected a size"},
+    {RUN "--quota fds=3,pears=1", "one of resources, contexts, host-memory, window, fds"},
+    {RUN "--quota contexts=3,", "--quota \"\""},
     {RUN "--display 1024", "expected WIDTHxHEIGHT"},
     {RUN "--display 1024x", "expected WIDTHxHEIGHT"},
     {RUN "--display 63x64", "from 64 to 8192"},
@@ -396,6 +416,7 @@ START_TEST(help_tells_all_options)
                                       "--gpu",
                                       "--drm-node",
                                       "--window",
+                                      "--map-strategy",
                                       "--cache-mode-policy",
                                       "--needs-sync",
                                       "--may-change",
@@ -443,6 +464,7 @@ Suite *options_suite(void)
     tcase_add_loop_test(test_case, map_info_can_be_forced, 0, (int)ARRAY_SIZE(forced));
     tcase_add_test(test_case, a_kernel_has_more_memory);
     tcase_add_test(test_case, a_machine_for_linux);
+    tcase_add_test(test_case, quotas);
     tcase_add_test(test_case, displays);
     tcase_add_loop_test(test_case, a_mistake_is_named, 0, (int)ARRAY_SIZE(bad));
     tcase_add_loop_test(test_case, a_number_begins_with_a_digit, 0, 4);

@@ -6,6 +6,7 @@
 
 #include "devices/gpu/gpu.h"
 #include "vmm/matrix/measurement.h"
+#include "vmm/placement.h"
 
 #define NOT_LOADED "dmabuf-info is not loaded"
 #define NOBODY     "dmabuf-info is not loaded, and no other source knows this exporter"
@@ -46,6 +47,7 @@ static void ask_s2vmm(struct measurement *measurement, struct matrix_cell *cell)
         gpu->renderer.ops = &no_renderer;
         gpu->trace = measurement->config->machine.trace;
         resource->backing = measurement->target.backing;
+        resource->backing.is_pfnmap = placement_is_pfnmap(resource->backing.host);
         blob_decide(gpu, resource, &ignored);
         const struct blob_decision *decision = &resource->decision;
         struct memattr_advice advice = decision->advice;
