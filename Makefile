@@ -49,7 +49,7 @@ CPPFLAGS = -I. -D_GNU_SOURCE $(CROSS) $(shell $(PKG_CONFIG) --cflags $(PACKAGES)
 CFLAGS = -std=c17 -O2 -g -pthread $(WARNINGS) $(if $(SAN)$(FUZZ),$(SANITIZERS)) $(if $(FUZZ),-fsanitize=fuzzer-no-link) $(if $(COVERAGE),-O0 --coverage)
 LDFLAGS = -pthread $(CROSS) $(if $(SAN)$(FUZZ),$(SANITIZERS)) $(if $(COVERAGE),--coverage)
 # Statically what the lab's user spaces, where the program also runs, may lack.
-LDLIBS = $(shell $(PKG_CONFIG) --libs libdrm 2>/dev/null) -l:libfdt.a -l:libzstd.a -l:libz.a -ldl
+LDLIBS = $(shell $(PKG_CONFIG) --libs libdrm 2>/dev/null) -l:libfdt.a -l:libzstd.a -l:libz.a -l:libseccomp.a -ldl
 
 # --- the VMM -----------------------------------------------------------------------------
 VMM_SOURCES := $(wildcard vmm/*.c vmm/arch/$(ARCH_DIR)/*.c vmm/matrix/*.c vmm/experiments/*.c virtio/*.c devices/*.c \

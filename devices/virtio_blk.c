@@ -329,7 +329,7 @@ bool virtio_blk_init(struct virtio_blk *blk, const char *path, bool readonly,
 
 bool virtio_blk_start(struct virtio_blk *blk, struct error *error)
 {
-    return virtio_blk_workers_start(&blk->workers, error) &&
+    return virtio_blk_workers_start(&blk->workers, blk->virtio.sandbox, error) &&
            virtio_device_run(&blk->virtio, NULL, NULL, error);
 }
 

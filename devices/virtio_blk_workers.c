@@ -175,11 +175,18 @@ bool virtio_blk_workers_init(struct virtio_blk_workers *workers,
     return true;
 }
 
-bool virtio_blk_workers_start(struct virtio_blk_workers *workers, struct error *error)
+bool virtio_blk_workers_start(struct virtio_blk_workers *workers,
+                              const struct sandbox *sandbox, struct error *error)
 {
+    const struct thread_plan plan = {
+        .name = "blk-worker",
+        .run = work,
+        .context = workers,
+        .sandbox = sandbox,
+        .role = SANDBOX_DISK,
+    };
     for (; workers->thread_count < VIRTIO_BLK_THREADS; workers->thread_count++)
-        if (!thread_start(&workers->threads[workers->thread_count], "blk-worker", work,
-                          workers, error))
+        if (!thread_start(&workers->threads[workers->thread_count], &plan, error))
             return false;
     return true;
 }

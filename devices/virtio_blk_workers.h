@@ -15,6 +15,7 @@
 
 #include "devices/disk_image.h"
 #include "virtio/virtqueue.h"
+#include "vmm/sandbox.h"
 #include "vmm/trace.h"
 
 #define VIRTIO_BLK_THREADS 4u
@@ -67,8 +68,9 @@ struct virtio_blk_workers {
 bool virtio_blk_workers_init(struct virtio_blk_workers *workers,
                              const struct disk_image *image, struct trace *trace,
                              struct error *error);
-/* ERROR_HOST_SYSTEM. */
-bool virtio_blk_workers_start(struct virtio_blk_workers *workers, struct error *error);
+/* The sandbox is for the workers, or NULL. ERROR_HOST_SYSTEM. */
+bool virtio_blk_workers_start(struct virtio_blk_workers *workers,
+                              const struct sandbox *sandbox, struct error *error);
 /* After the requests that they have begun; a zeroed object is fine. */
 void virtio_blk_workers_finish(struct virtio_blk_workers *workers);
 

@@ -25,6 +25,7 @@
 #include <stdatomic.h>
 
 #include "virtio/virtqueue.h"
+#include "vmm/sandbox.h"
 #include "vmm/trace.h"
 
 #define VIRTIO_QUEUES_MAX  4
@@ -96,6 +97,8 @@ struct virtio_device {
     void (*shm_moved)(void *context, uint8_t id, const struct gpa_range *range);
     const struct guest_memory *memory;
     struct trace *trace;
+    const struct sandbox *sandbox; /* of the thread, once it is started; or NULL */
+    enum sandbox_role sandbox_role;
 
     bool initialised;
 

@@ -211,8 +211,9 @@ static void *run_thread(void *argument)
     snprintf(name, sizeof name, "%s", device->name);
     pthread_setname_np(pthread_self(), name);
 
-    bool ok = start->thread_started == NULL ||
-              start->thread_started(device->context, start->error);
+    bool ok = (start->thread_started == NULL ||
+               start->thread_started(device->context, start->error)) &&
+              sandbox_enter(device->sandbox, device->sandbox_role, start->error);
     pthread_mutex_lock(&device->lock);
     start->ok = ok;
     start->answered = true;

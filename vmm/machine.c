@@ -127,6 +127,25 @@ static void raise_descriptor_limit(void)
     (void)setrlimit(RLIMIT_NOFILE, &limit);
 }
 
+static bool start_sandbox(struct machine *machine, struct error *error)
+{
+    const struct options *options = machine->options;
+    machine->sandbox = (struct sandbox){
+        .mode = options->sandbox,
+        .drm_node = options->drm_node,
+        .screenshot = options->screenshot,
+        .tracefs = options->observe_s2 && options_has_gpu(options) ? TRACEFS_PATH : NULL,
+        .exporters = options->blobs_from != NULL,
+    };
+    if (!sandbox_init(&machine->sandbox, error))
+        return false;
+    if (machine->sandbox.mode == SANDBOX_ON && machine->sandbox.landlock == 0)
+        trace_detail(&machine->trace, "sandbox",
+                     "the file system stays open to the threads that open files: this "
+                     "kernel has no Landlock, see /sys/kernel/security/lsm");
+    return true;
+}
+
 bool machine_init(struct machine *machine, const struct options *options,
                   struct error *error)
 {
@@ -134,11 +153,14 @@ bool machine_init(struct machine *machine, const struct options *options,
         .memory_size = options->memory_size,
         .cpu_count = options->cpu_count,
         .private_ram = !options_has_gpu(options),
+        .sandbox = &machine->sandbox,
     };
     machine->options = options;
     raise_descriptor_limit();
     trace_init(&machine->trace, stderr, options->trace);
-    return platform_probe(&machine->platform, NULL, error) &&
+    machine->terminal.sandbox = &machine->sandbox;
+    return start_sandbox(machine, error) &&
+           platform_probe(&machine->platform, NULL, error) &&
            machine_decide_guest_pat(&machine->platform, options, false,
                                     &config.honour_guest_pat, error) &&
            vm_init(&machine->vm, &config, &machine->trace, error) &&

@@ -31,6 +31,7 @@
 struct machine {
     const struct options *options;
     struct trace trace;
+    struct sandbox sandbox;
     struct platform platform;
     struct vm vm;
     struct boot_image image;

@@ -88,6 +88,13 @@ void machine_take_user_signal(void *context, int number)
         resize_displays(context);
 }
 
+static enum sandbox_role role_of(const struct options *options)
+{
+    return options->virgl   ? SANDBOX_GPU_VIRGL
+           : options->venus ? SANDBOX_GPU_VENUS
+                            : SANDBOX_GPU;
+}
+
 bool machine_add_gpu(struct machine *machine, struct error *error)
 {
     const struct options *options = machine->options;
@@ -147,7 +154,7 @@ bool machine_add_gpu(struct machine *machine, struct error *error)
         .trace = &machine->trace,
     };
 
-    if (!machine_add_virtio(machine, &machine->gpu.virtio, error) ||
+    if (!machine_add_virtio(machine, &machine->gpu.virtio, role_of(options), error) ||
         !bus_add(&vm->mmio, witness, error))
         return false;
     machine_announce(machine, BOOT_DEVICE_WITNESS, 0, witness.start, witness.size);

@@ -18,9 +18,9 @@ bool machine_add_devices(struct machine *machine, struct error *error);
 /* Ends all virtio devices, then takes their transport away. */
 void machine_finish_virtio(struct machine *machine);
 
-/* Puts a virtio device where the guest finds it. */
+/* Puts a virtio device where the guest finds it; the role is that of its thread. */
 bool machine_add_virtio(struct machine *machine, struct virtio_device *device,
-                        struct error *error);
+                        enum sandbox_role role, struct error *error);
 
 /* machine_gpu.c: the GPU with its witness, and starts it. */
 bool machine_add_gpu(struct machine *machine, struct error *error);

@@ -99,10 +99,12 @@ static struct irq_routes *routes_of(struct machine *machine)
 }
 
 bool machine_add_virtio(struct machine *machine, struct virtio_device *device,
-                        struct error *error)
+                        enum sandbox_role role, struct error *error)
 {
     unsigned index = machine->virtio_count++;
     BUG_ON(index == MACHINE_VIRTIO_MAX);
+    device->sandbox = &machine->sandbox;
+    device->sandbox_role = role;
     if (!machine->uses_pci)
         return add_mmio(machine, index, device, error);
     return virtio_pci_init(&machine->functions[index], &machine->bridge, index + 1,
@@ -122,7 +124,7 @@ static bool add_disk(struct machine *machine, unsigned index, struct error *erro
     struct virtio_blk *blk = &machine->disks[index];
     return virtio_blk_init(blk, disk->path, disk->readonly, &machine->vm.memory,
                            &machine->trace, error) &&
-           machine_add_virtio(machine, &blk->virtio, error) &&
+           machine_add_virtio(machine, &blk->virtio, SANDBOX_DEVICE, error) &&
            virtio_blk_start(blk, error);
 }
 
@@ -131,7 +133,7 @@ static bool add_console(struct machine *machine, struct error *error)
     struct virtio_console *console = &machine->console;
     return virtio_console_init(console, console_output, machine, &machine->vm.memory,
                                &machine->trace, error) &&
-           machine_add_virtio(machine, &console->virtio, error) &&
+           machine_add_virtio(machine, &console->virtio, SANDBOX_DEVICE, error) &&
            virtio_console_start(console, error);
 }
 
@@ -139,7 +141,7 @@ static bool add_rng(struct machine *machine, struct error *error)
 {
     struct virtio_rng *rng = &machine->rng;
     return virtio_rng_init(rng, &machine->vm.memory, &machine->trace, error) &&
-           machine_add_virtio(machine, &rng->virtio, error) &&
+           machine_add_virtio(machine, &rng->virtio, SANDBOX_DEVICE, error) &&
            virtio_rng_start(rng, error);
 }
 

@@ -41,6 +41,7 @@ enum option_id {
     OPTION_FORCE_MAP_INFO,
     OPTION_GUEST_PAT,
     OPTION_OBSERVE_S2,
+    OPTION_SANDBOX,
     OPTION_JSON,
     OPTION_RECORDS,
     OPTION_PLATFORM,
@@ -79,6 +80,7 @@ static const struct option long_options[] = {
     {"force-map-info", required_argument, NULL, OPTION_FORCE_MAP_INFO},
     {"honor-guest-pat", required_argument, NULL, OPTION_GUEST_PAT},
     {"observe-s2", required_argument, NULL, OPTION_OBSERVE_S2},
+    {"sandbox", required_argument, NULL, OPTION_SANDBOX},
     {"json", no_argument, NULL, OPTION_JSON},
     {"records", required_argument, NULL, OPTION_RECORDS},
     {"platform", required_argument, NULL, OPTION_PLATFORM},
@@ -182,6 +184,7 @@ static bool parse_option(int id, char *value, struct options *options,
     static const char *const consoles[] = {"serial", "virtio", NULL};
     static const char *const guest_pat[] = {"auto", "on", "off", NULL};
     static const char *const observe[] = {"auto", "off", NULL};
+    static const char *const sandboxes[] = {"on", "log", "off", NULL};
     uint64_t number = 0;
     unsigned choice = 0;
     bool good = true;
@@ -251,6 +254,10 @@ static bool parse_option(int id, char *value, struct options *options,
     case OPTION_OBSERVE_S2:
         good = parse_choice("--observe-s2", value, observe, &choice, error);
         options->observe_s2 = choice == 0;
+        break;
+    case OPTION_SANDBOX:
+        good = parse_choice("--sandbox", value, sandboxes, &choice, error);
+        options->sandbox = (enum sandbox_mode)choice;
         break;
     default:
         BUG_ON(true);
@@ -358,6 +365,7 @@ bool options_parse(int argc, char **argv, struct options *options, struct error 
         .venus = true,
         .window_size = DEFAULT_WINDOW,
         .observe_s2 = true,
+        .sandbox = sandbox_default_mode(),
     };
     if (argc < 2)
         return no_command(error);

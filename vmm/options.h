@@ -13,6 +13,7 @@
 #include "vmm/error.h"
 #include "vmm/memattr.h"
 #include "vmm/quota.h"
+#include "vmm/sandbox.h"
 
 enum options_command {
     OPTIONS_RUN,
@@ -98,6 +99,7 @@ struct options {
     uint32_t forced_map_info; /* the number to send */
     enum options_guest_pat guest_pat;
     bool observe_s2;
+    enum sandbox_mode sandbox;
     unsigned timeout; /* seconds, 0 = none */
     bool json;
     const char *records;    /* path for records in JSON, or NULL */

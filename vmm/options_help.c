@@ -63,7 +63,8 @@ static const char help[] =
     "                             (default auto: when a buffer needs it)\n"
     "  --observe-s2 MODE          auto or off: read KVM's own page table entries "
     "through\n"
-    "                             tracefs, where root may (default auto)\n";
+    "                             tracefs, where root may (default auto)\n"
+    "  --sandbox MODE             on (default), log or off\n";
 
 /* A string of C has 4095 characters at most. */
 static const char more_help[] =

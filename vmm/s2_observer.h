@@ -67,7 +67,8 @@ struct s2_observer {
 
     /* x86 */
     struct s2_leaf_table table;
-    uint64_t lost; /* events that the kernel dropped */
+    uint64_t lost;     /* events that the kernel dropped */
+    int page_flags_fd; /* -1: may not be read */
 
     /* arm64 */
     struct kcore kcore;

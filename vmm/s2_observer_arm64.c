@@ -102,8 +102,7 @@ static void take_in(struct s2_observer *observer, const char *line)
     observer->stage2.start_level = roots.start_level;
     observer->stage2.has_ds = VTCR_DS(roots.vtcr);
     observer->stage1.root = roots.stage1;
-    if (observer->tracefs.probe[0])
-        tracefs_disable(&observer->tracefs, observer->tracefs.probe);
+    tracefs_disable_probe(&observer->tracefs);
 }
 
 static bool find(struct s2_observer *observer, gpa_t address, struct s2_leaf *leaf)

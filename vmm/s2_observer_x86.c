@@ -18,6 +18,8 @@
 
 static bool init(struct s2_observer *observer, struct error *error)
 {
+    /* Now: later no thread may open it (vmm/sandbox.h). */
+    observer->page_flags_fd = open(observer->paths.page_flags, O_RDONLY | O_CLOEXEC);
     return s2_leaf_table_init(&observer->table) ||
            error_set(error, ERROR_HOST_MEMORY, "no memory for the table of leaves");
 }
@@ -25,6 +27,8 @@ static bool init(struct s2_observer *observer, struct error *error)
 static void finish(struct s2_observer *observer)
 {
     s2_leaf_table_finish(&observer->table);
+    if (observer->page_flags_fd >= 0)
+        close(observer->page_flags_fd);
 }
 
 /* A leaf of 1 GiB that covers the range may begin below it. */
@@ -95,15 +99,11 @@ static bool host_type(struct s2_observer *observer, const void *host, uint64_t h
                       enum memattr_type *type)
 {
     (void)host;
-    int fd = open(observer->paths.page_flags, O_RDONLY | O_CLOEXEC);
-    if (fd < 0)
-        return false;
     uint64_t flags = 0;
     off_t offset = (off_t)((hpa >> PAGE_SHIFT) * sizeof flags);
-    bool known = pread(fd, &flags, sizeof flags, offset) == (ssize_t)sizeof flags &&
-                 s2_trace_host_type(flags, type);
-    close(fd);
-    return known;
+    return pread(observer->page_flags_fd, &flags, sizeof flags, offset) ==
+               (ssize_t)sizeof flags &&
+           s2_trace_host_type(flags, type);
 }
 
 const struct s2_observer_ops s2_observer_x86 = {

@@ -45,8 +45,14 @@ bool stop_signals_start(struct stop_signals *signals, struct vm *vm, struct erro
     pthread_sigmask(SIG_BLOCK, &set, NULL);
     signals->vm = vm;
     atomic_store(&signals->quit, false);
-    signals->thread_runs =
-        thread_start(&signals->thread, "signals", wait_for_signals, signals, error);
+    const struct thread_plan plan = {
+        .name = "signals",
+        .run = wait_for_signals,
+        .context = signals,
+        .sandbox = vm->config.sandbox,
+        .role = SANDBOX_SIGNALS,
+    };
+    signals->thread_runs = thread_start(&signals->thread, &plan, error);
     return signals->thread_runs;
 }
 

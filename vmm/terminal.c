@@ -88,6 +88,9 @@ static _Noreturn void watch(struct terminal *terminal, int pipe_end)
     terminal->input = dup2(terminal->input, 0);
     pipe_end = dup2(pipe_end, 1);
     close_range(2, ~0u, 0);
+    struct error error;
+    if (!sandbox_enter(terminal->sandbox, SANDBOX_TERMINAL_WATCHER, &error))
+        _exit(1);
 
     char byte;
     ssize_t got;
@@ -312,7 +315,12 @@ bool terminal_init(struct terminal *terminal, int input, FILE *output,
                    struct error *error)
 {
     *terminal = (struct terminal){
-        .initialised = true, .input = input, .output = output, .watcher_pipe = -1};
+        .initialised = true,
+        .sandbox = terminal->sandbox,
+        .input = input,
+        .output = output,
+        .watcher_pipe = -1,
+    };
     terminal->is_tty = tcgetattr(input, &terminal->original) == 0;
     terminal->raw = make_raw(&terminal->original);
     if (open_fds(terminal, error) &&
@@ -328,8 +336,14 @@ bool terminal_start(struct terminal *terminal, const struct terminal_sink *sink,
     BUG_ON(terminal->thread_runs);
     terminal->sink = *sink;
     set_raw(terminal);
-    terminal->thread_runs =
-        thread_start(&terminal->thread, "terminal", run, terminal, error);
+    const struct thread_plan plan = {
+        .name = "terminal",
+        .run = run,
+        .context = terminal,
+        .sandbox = terminal->sandbox,
+        .role = SANDBOX_TERMINAL,
+    };
+    terminal->thread_runs = thread_start(&terminal->thread, &plan, error);
     return terminal->thread_runs;
 }
 

@@ -31,7 +31,7 @@
 #include <sys/types.h>
 #include <termios.h>
 
-#include "vmm/error.h"
+#include "vmm/sandbox.h"
 
 #define TERMINAL_BUFFER_SIZE        4096
 #define TERMINAL_FLUSH_MILLISECONDS 10
@@ -49,6 +49,9 @@ struct terminal_sink {
 };
 
 struct terminal {
+    /* Filled in by the caller: for the thread and the watcher; or NULL. */
+    const struct sandbox *sandbox;
+
     bool initialised;
     int input;
     FILE *output;

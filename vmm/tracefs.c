@@ -144,7 +144,7 @@ static bool follow_threads(struct tracefs *tracefs, struct error *error)
 
 bool tracefs_init(struct tracefs *tracefs, const char *root, struct error *error)
 {
-    *tracefs = (struct tracefs){.pipe_fd = -1};
+    *tracefs = (struct tracefs){.pipe_fd = -1, .probe_fd = -1};
     if (make_instance(tracefs, root, error) && open_pipe(tracefs, error) &&
         follow_threads(tracefs, error))
         return true;
@@ -154,15 +154,18 @@ bool tracefs_init(struct tracefs *tracefs, const char *root, struct error *error
 
 void tracefs_init_recorded(struct tracefs *tracefs, int pipe_fd)
 {
-    *tracefs = (struct tracefs){.is_open = true, .pipe_fd = pipe_fd};
+    *tracefs = (struct tracefs){.is_open = true, .pipe_fd = pipe_fd, .probe_fd = -1};
 }
 
 /* Closing comes first: an instance in use cannot be removed. Then the probe, which is in use
  * as long as an instance has it enabled. */
 void tracefs_finish(struct tracefs *tracefs)
 {
-    if (tracefs->is_open)
+    if (tracefs->is_open) {
         close(tracefs->pipe_fd);
+        if (tracefs->probe_fd >= 0)
+            close(tracefs->probe_fd);
+    }
     if (tracefs->instance[0] != '\0')
         rmdir(tracefs->instance);
     if (tracefs->probe[0] != '\0') {
@@ -170,7 +173,7 @@ void tracefs_finish(struct tracefs *tracefs)
         snprintf(removal, sizeof removal, "-:%s", tracefs->probe);
         write_below(tracefs->root, "kprobe_events", removal);
     }
-    *tracefs = (struct tracefs){.pipe_fd = -1};
+    *tracefs = (struct tracefs){.pipe_fd = -1, .probe_fd = -1};
 }
 
 /* --- events --- */
@@ -192,6 +195,9 @@ bool tracefs_add_probe(struct tracefs *tracefs, const char *function,
                          "%s/kprobe_events does not take a probe of %s: %s",
                          tracefs->root, function, strerror(errno));
     memcpy(tracefs->probe, probe, sizeof probe);
+    char path[sizeof tracefs->instance + sizeof probe + 24];
+    snprintf(path, sizeof path, "%s/events/%s/enable", tracefs->instance, probe);
+    tracefs->probe_fd = open(path, O_WRONLY | O_CLOEXEC);
     return true;
 }
 
@@ -209,11 +215,10 @@ bool tracefs_enable(const struct tracefs *tracefs, const char *event, const char
                      strerror(errno));
 }
 
-void tracefs_disable(const struct tracefs *tracefs, const char *event)
+void tracefs_disable_probe(const struct tracefs *tracefs)
 {
-    char file[96];
-    snprintf(file, sizeof file, "events/%s/enable", event);
-    write_below(tracefs->instance, file, "0");
+    if (tracefs->probe_fd >= 0)
+        (void)!write(tracefs->probe_fd, "0", 1);
 }
 
 /* --- reading --- */

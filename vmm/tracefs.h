@@ -25,6 +25,7 @@ struct tracefs {
     char root[128];     /* where tracefs is */
     char instance[160]; /* path of our instance, or "" */
     char probe[64];     /* our kprobe event, "group/name", or "" */
+    int probe_fd;       /* its switch, or -1 */
     char text[8192];    /* what was read of the pipe and not yet handed out */
     size_t text_length;
 };
@@ -52,8 +53,9 @@ bool tracefs_add_probe(struct tracefs *tracefs, const char *function,
 bool tracefs_enable(const struct tracefs *tracefs, const char *event, const char *filter,
                     struct error *error);
 
-/* Switches it off. Lines that are in the buffer already will still come. */
-void tracefs_disable(const struct tracefs *tracefs, const char *event);
+/* Switches our kprobe event off; also from a thread that may not open files any more. Lines that
+ * are in the buffer already will still come. */
+void tracefs_disable_probe(const struct tracefs *tracefs);
 
 typedef void tracefs_line_function(void *context, const char *line);
 

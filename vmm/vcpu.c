@@ -179,6 +179,14 @@ static void finish_exit(struct vcpu *vcpu)
 static void *thread_main(void *argument)
 {
     struct vcpu *vcpu = argument;
+    struct error error;
+    char name[16];
+    snprintf(name, sizeof name, "vcpu%u", vcpu->index);
+    pthread_setname_np(pthread_self(), name);
+    if (!sandbox_enter(vcpu->vm->config.sandbox, SANDBOX_VCPU, &error)) {
+        vm_end_with(vcpu->vm, VM_END_HOST, 0, &error);
+        return NULL;
+    }
     while (!atomic_load(&vcpu->vm->stopping)) {
         int number = kvm_run(vcpu->fd);
         if (number == 0)
@@ -215,10 +223,6 @@ bool vcpu_start(struct vcpu *vcpu, struct error *error)
         return error_set(error, ERROR_HOST_SYSTEM, "thread of vCPU %u: %s", vcpu->index,
                          strerror(number));
     vcpu->thread_runs = true;
-
-    char name[16];
-    snprintf(name, sizeof name, "vcpu%u", vcpu->index);
-    pthread_setname_np(vcpu->thread, name);
     return true;
 }
 

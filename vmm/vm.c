@@ -203,13 +203,16 @@ bool vm_run(struct vm *vm, struct vm_entry entry, unsigned time_limit_seconds,
             return false;
         }
     }
-    wait_for_end(vm, time_limit_seconds);
+    /* All threads are there. */
+    bool good = sandbox_enter(vm->config.sandbox, SANDBOX_MAIN, error);
+    if (good)
+        wait_for_end(vm, time_limit_seconds);
     stop_vcpus(vm);
 
     pthread_mutex_lock(&vm->lock);
     *outcome = vm->outcome;
     pthread_mutex_unlock(&vm->lock);
-    return true;
+    return good;
 }
 
 void vm_end_with(struct vm *vm, enum vm_end end, uint32_t verdict,

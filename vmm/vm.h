@@ -15,6 +15,7 @@
 #include "vmm/guest_memory.h"
 #include "vmm/kvm.h"
 #include "vmm/memslot.h"
+#include "vmm/sandbox.h"
 #include "vmm/trace.h"
 
 #define VM_CPUS_MAX 16
@@ -69,6 +70,7 @@ struct vm_config {
     bool private_ram;      /* no dma-bufs of RAM are wanted: vmm/guest_memory.h */
     bool honour_guest_pat; /* x86, Intel: lift KVM's "ignore guest PAT" quirk at once; see
                               vm_honour_guest_pat() */
+    const struct sandbox *sandbox; /* for the vCPUs and who runs them; or NULL */
 };
 
 /* KVM_RUN ended with EFAULT: a host page behind a memslot is gone. True: something was done

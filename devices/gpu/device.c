@@ -268,6 +268,9 @@ static void poll_renderer(void *context)
 static bool thread_started(void *context, struct error *error)
 {
     struct gpu *gpu = context;
+    bool has_library = gpu->config.virgl || gpu->config.venus;
+    if (has_library && !sandbox_enter(gpu->virtio.sandbox, SANDBOX_RENDERER_START, error))
+        return false;
     if (!create_renderer(gpu, error))
         return false;
     const struct renderer_ops *ops = gpu->renderer.ops;

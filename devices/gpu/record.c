@@ -16,6 +16,7 @@ struct record {
         leaf; /* observed, or else the one that KVM is expected to install */
     bool leaf_observed;
     uint64_t leaf_raw;
+    const char *not_observed; /* why; NULL: it was, or nobody wants it to be */
     bool host_measured;
     enum memattr_type measured_host;
     bool judged; /* the host attribute is known */
@@ -101,6 +102,7 @@ static void write_json(const struct recorder *recorder, FILE *out,
     json_string(&json, "s2_from", record->leaf_observed ? "observed" : "expected");
     if (record->leaf_observed)
         json_number(&json, "s2_raw", record->leaf_raw);
+    json_string(&json, "not_observed", record->not_observed);
     json_string(&json, "map_info",
                 record->told ? memattr_map_info_name(resource->decision.map_info) : NULL);
     json_boolean(&json, "forced", resource->decision.forced);
@@ -149,6 +151,8 @@ static void write_text(FILE *out, const struct record *record)
             record->leaf.ignores_s1 ? ", guest ignored" : "");
     if (record->leaf_observed)
         fprintf(out, " (observed %#llx)", (unsigned long long)record->leaf_raw);
+    else if (record->not_observed)
+        fprintf(out, " (expected; not observed: %s)", record->not_observed);
     else
         fputs(" (expected)", out);
     if (record->told)
@@ -189,9 +193,13 @@ static void look_at_leaf(const struct recorder *recorder, struct record *record)
 {
     const struct resource *resource = record->resource;
     struct s2_leaf leaf;
-    if (!recorder->observer ||
-        !s2_observer_find(recorder->observer, resource->mapping.address, &leaf))
+    if (!recorder->observer)
         return;
+    if (!s2_observer_find(recorder->observer, resource->mapping.address, &leaf)) {
+        const char *reason = recorder->observer->reason;
+        record->not_observed = reason[0] ? reason : "no fault of the guest was seen";
+        return;
+    }
     record->leaf_observed = true;
     record->leaf = leaf.attributes;
     record->leaf_raw = leaf.raw;

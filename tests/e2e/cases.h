@@ -57,6 +57,8 @@ enum case_need {
                                 programs of tests/linux */
     NEEDS_VIRTIO_GPU = 1 << 25, /* the module virtio-gpu with its device: /dev/dri/card1,
                                    where vgem is card0 */
+    NEEDS_USER =
+        1 << 28, /* not root; /dev/kvm, /dev/udmabuf and /dev/dri by its groups */
 };
 
 /* A case with one of these has a Vulkan driver loaded. */
@@ -123,6 +125,9 @@ extern const unsigned e2e_case_linux_count;
 /* cases_mesa.c: Mesa in a Linux guest. */
 extern const struct e2e_case e2e_cases_mesa[];
 extern const unsigned e2e_case_mesa_count;
+/* cases_sandbox.c: the sandbox, and an ordinary user. */
+extern const struct e2e_case e2e_cases_sandbox[];
+extern const unsigned e2e_case_sandbox_count;
 /* cases_devices.c: disks, consoles, and the ends of a run. */
 extern const struct e2e_case e2e_cases_devices[];
 extern const unsigned e2e_case_devices_count;

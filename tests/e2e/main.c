@@ -49,6 +49,7 @@ static const struct {
     {"slot", NEEDS_SLOT},
     {"image", NEEDS_IMAGE},
     {"virtio-gpu", NEEDS_VIRTIO_GPU},
+    {"user", NEEDS_USER},
 };
 
 /* The tables, one after the other; behind the last case NULL. */
@@ -66,6 +67,7 @@ static const struct e2e_case *case_at(unsigned index)
         {e2e_cases_linux, e2e_case_linux_count},
         {e2e_cases_mesa, e2e_case_mesa_count},
         {e2e_cases_devices, e2e_case_devices_count},
+        {e2e_cases_sandbox, e2e_case_sandbox_count},
     };
     for (size_t i = 0; i < sizeof tables / sizeof tables[0]; i++) {
         if (index < tables[i].count)

@@ -82,6 +82,7 @@ int main(void)
         device_tree_suite,
         vm_suite,
         fault_retry_suite,
+        sandbox_suite,
         guest_streams_suite,
         virtqueue_suite,
         virtqueue_hostile_suite,

@@ -37,6 +37,7 @@ Suite *unpack_suite(void);
 Suite *device_tree_suite(void);
 Suite *vm_suite(void);
 Suite *fault_retry_suite(void);
+Suite *sandbox_suite(void);
 Suite *guest_streams_suite(void);
 Suite *virtio_device_suite(void);
 Suite *virtio_device_thread_suite(void);

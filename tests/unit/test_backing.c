@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/udmabuf.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
@@ -196,6 +197,94 @@ START_TEST(names_and_a_zeroed_object)
 }
 END_TEST
 
+/* Its owner, another process, keeps the file. What is mapped stays whole. */
+START_TEST(the_owner_cannot_truncate_it)
+{
+    struct error error;
+    struct backing backing;
+    int fd = fake_fd_open(FAKE_FD_SEALED, SIZE);
+    int owner = dup(fd);
+    ck_assert(backing_open_fd(&backing, RENDERER_FD_SHM, fd, SIZE, &error));
+    ck_assert_int_eq(ftruncate(owner, 0), -1);
+    ck_assert_int_eq(errno, EPERM);
+    backing.host[SIZE - 1] = 0x5a;
+    backing_close(&backing, &renderer, ID);
+    close(owner);
+    check_nothing_left();
+}
+END_TEST
+
+START_TEST(a_hole_that_the_owner_punches_is_zero_memory)
+{
+    struct error error;
+    struct backing backing;
+    int fd = fake_fd_open(FAKE_FD_SEALED, SIZE);
+    int owner = dup(fd);
+    ck_assert(backing_open_fd(&backing, RENDERER_FD_SHM, fd, SIZE, &error));
+    memset(backing.host, 0x5a, SIZE);
+    ck_assert_int_eq(
+        fallocate(owner, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0, SIZE), 0);
+    for (size_t i = 0; i < SIZE; i += 4096) {
+        ck_assert_uint_eq(backing.host[i], 0);
+        backing.host[i] = 1;
+    }
+    backing_close(&backing, &renderer, ID);
+    close(owner);
+    check_nothing_left();
+}
+END_TEST
+
+/* Not by a lie about its kind: by what else an fd can be. _i: which. */
+static int open_strange(int which)
+{
+    static const int seals[] = {F_SEAL_SHRINK | F_SEAL_WRITE,
+                                F_SEAL_SHRINK | F_SEAL_FUTURE_WRITE};
+    int fd = memfd_create("strange", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+    ck_assert_int_eq(ftruncate(fd, SIZE), 0);
+    if (which < 2) {
+        ck_assert_int_eq(fcntl(fd, F_ADD_SEALS, seals[which]), 0);
+        return fd;
+    }
+    /* It only names the file (open(2), O_PATH); or it is sealed, but may not be written. */
+    char path[32];
+    ck_assert_int_eq(fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK), 0);
+    snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
+    int other = open(path, (which == 2 ? O_PATH : O_RDONLY) | O_CLOEXEC);
+    close(fd);
+    return other;
+}
+
+START_TEST(a_strange_fd_is_refused)
+{
+    struct error error;
+    struct backing backing;
+    int fd = open_strange(_i);
+    ck_assert_int_ge(fd, 0);
+    ck_assert(!backing_open_fd(&backing, RENDERER_FD_SHM, fd, SIZE, &error));
+    ck_assert_int_eq(error.code, ERROR_HOST_BUFFER);
+    ck_assert_ptr_null(backing.host);
+    ck_assert_uint_eq(fake_kernel_mappings("memfd:strange"), 0);
+    check_nothing_left();
+}
+END_TEST
+
+/* A file that only lies on a tmpfs can be cut by everybody who may write it. */
+START_TEST(a_file_of_tmpfs_is_refused)
+{
+    struct error error;
+    struct backing backing;
+    int fd = open("/dev/shm", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+    if (fd < 0) {
+        test_skip("backing: a_file_of_tmpfs_is_refused", "no tmpfs at /dev/shm");
+        return;
+    }
+    ck_assert_int_eq(ftruncate(fd, SIZE), 0);
+    ck_assert(!backing_open_fd(&backing, RENDERER_FD_SHM, fd, SIZE, &error));
+    ck_assert_int_eq(error.code, ERROR_HOST_BUFFER);
+    check_nothing_left();
+}
+END_TEST
+
 /* The kernel's own dma-buf, where it makes one. */
 START_TEST(a_real_dma_buf_is_one)
 {
@@ -246,6 +335,10 @@ Suite *backing_suite(void)
     tcase_add_test(test_case, a_larger_file_than_the_blob_is_fine);
     tcase_add_test(test_case, an_opaque_fd_given_by_hand_is_refused_and_closed);
     tcase_add_test(test_case, names_and_a_zeroed_object);
+    tcase_add_test(test_case, the_owner_cannot_truncate_it);
+    tcase_add_test(test_case, a_hole_that_the_owner_punches_is_zero_memory);
+    tcase_add_loop_test(test_case, a_strange_fd_is_refused, 0, 4);
+    tcase_add_test(test_case, a_file_of_tmpfs_is_refused);
     tcase_add_test(test_case, a_real_dma_buf_is_one);
     suite_add_tcase(suite, test_case);
     return suite;

@@ -145,6 +145,7 @@ START_TEST(a_match)
         {"s2", "WB"},
         {"s2_ignores_s1", "false"},
         {"s2_from", "expected"},
+        {"not_observed", "null"},
         {"map_info", "WC"},
         {"forced", "false"},
         {"refusal", "null"},
@@ -286,6 +287,21 @@ START_TEST(a_refusal)
 }
 END_TEST
 
+/* A host where only root may look at the kernel's tables. */
+START_TEST(why_the_leaf_was_not_observed)
+{
+    static const char *const want[][2] = {{"s2_from", "expected"},
+                                          {"not_observed", "run s2vmm as root"},
+                                          {"verdict", "match"}};
+    observer = (struct s2_observer){.reason = "run s2vmm as root"};
+    recorder.observer = &observer;
+    observe(MEMATTR_WC);
+    check_values(want, ARRAY_SIZE(want));
+    fflush(recorder.text);
+    ck_assert_ptr_nonnull(strstr(text, "(expected; not observed: run s2vmm as root)"));
+}
+END_TEST
+
 /* What was seen is worth more than what was expected. */
 START_TEST(the_leaf_that_kvm_installed)
 {
@@ -312,16 +328,14 @@ END_TEST
 START_TEST(what_the_host_kernel_has_on_record)
 {
     static const char *const want[][2] = {{"host", "WC"}, {"host_measured", "WC"}};
-    static char path[64];
     const uint64_t flags = (uint64_t)1 << 38;
     int file = memfd_create("kpageflags", MFD_CLOEXEC);
     ck_assert_int_eq(pwrite(file, &flags, sizeof flags, 4 * sizeof flags), 8);
-    snprintf(path, sizeof path, "/proc/self/fd/%d", file);
     observe_leaf(
         "  vcpu-1  [000] ...1.  1.0: kvm_mmu_set_spte: gfn 100000 spte 4b77 "
         "(rwxu) level 1 at 1\n",
         MEMATTR_EPT);
-    observer.paths.page_flags = path;
+    observer.page_flags_fd = file;
     observe(MEMATTR_WC);
     check_values(want, ARRAY_SIZE(want));
     fflush(recorder.text);
@@ -448,6 +462,7 @@ Suite *record_suite(void)
     tcase_add_test(test_case, a_mapping_that_was_taken_away);
     tcase_add_test(test_case, a_host_attribute_that_nobody_knows);
     tcase_add_test(test_case, a_refusal);
+    tcase_add_test(test_case, why_the_leaf_was_not_observed);
     tcase_add_test(test_case, the_leaf_that_kvm_installed);
     tcase_add_test(test_case, what_the_host_kernel_has_on_record);
     tcase_add_test(test_case, a_leaf_of_the_blob_before_is_forgotten);

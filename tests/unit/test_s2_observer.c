@@ -403,8 +403,8 @@ START_TEST(host_type_is_read_by_page_number)
     int fd = mkstemp(path);
     static const uint64_t flags[] = {0, 1ull << 38, 1ull << 20};
     ck_assert_int_eq(write(fd, flags, sizeof flags), (ssize_t)sizeof flags);
-    close(fd);
-    observer.paths.page_flags = path;
+    unlink(path);
+    observer.page_flags_fd = fd;
     enum memattr_type type = MEMATTR_UC;
     ck_assert(s2_observer_host_type(&observer, NULL, 0xfff, &type));
     ck_assert_int_eq(type, MEMATTR_WB);
@@ -413,8 +413,9 @@ START_TEST(host_type_is_read_by_page_number)
     ck_assert(!s2_observer_host_type(&observer, NULL, 0x2000, &type)); /* a hole */
     ck_assert(
         !s2_observer_host_type(&observer, NULL, 0x3000, &type)); /* the end of the file */
-    unlink(path);
+    observer.page_flags_fd = -1;
     ck_assert(!s2_observer_host_type(&observer, NULL, 0, &type));
+    close(fd);
 }
 END_TEST
 
