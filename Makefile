@@ -171,9 +171,10 @@ $(BUILD)/%.guest.o: %.S Makefile | $(SYSROOT)
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
 
 ifdef SYSROOT
-$(SYSROOT):
+# The catalogue says what is in it.
+$(SYSROOT): tests/lab/catalogue
 	@mkdir -p $(@D)
-	$(Q)path=$$(tests/lab/lab --sysroot $(ARCH_DIR)) && ln -sfn "$$path" $@
+	$(Q)path=$$(tests/lab/lab --sysroot $(ARCH_DIR)) && ln -sfn "$$path" $@ && touch $@
 endif
 
 # --- what a user calls -------------------------------------------------------------------
