@@ -90,6 +90,8 @@ UNIT := $(BUILD)/unit-tests
 E2E_SOURCES := $(wildcard tests/e2e/*.c)
 E2E_OBJECTS := $(E2E_SOURCES:%.c=$(BUILD)/%.o) $(BUILD)/tests/unit/png_reader.o
 E2E := $(BUILD)/e2e-tests
+# Lets a system call of a program fail: tests/faults/run.
+INJECT := $(BUILD)/inject
 BENCH := $(BUILD)/bench-map $(BUILD)/bench-boot $(BUILD)/bench-init
 # What tries the host modules in a running kernel; they use nothing of the VMM.
 MODULE_TESTS := $(BUILD)/module-stress $(BUILD)/module-lab-check
@@ -193,8 +195,8 @@ check:
 	$(Q)tests/setup build cross test lab
 	+$(Q)tests/check unit native lab
 
-.PHONY: check-unit check-native check-lab check-lab-x86 check-lab-arm64 check-debug
-check-unit check-native check-lab check-lab-x86 check-lab-arm64 check-debug: check-%:
+.PHONY: check-unit check-native check-lab check-lab-x86 check-lab-arm64 check-more check-debug
+check-unit check-native check-lab check-lab-x86 check-lab-arm64 check-more check-debug: check-%:
 	$(Q)tests/setup build cross test $(if $(findstring unit,$*)$(findstring native,$*),,lab)
 	+$(Q)tests/check $*
 
@@ -205,6 +207,13 @@ check-igt:
 	+$(Q)$(MAKE) --no-print-directory -s -j2 say= all
 	$(Q)tests/linux/igt --kernel 7.2
 
+# Every system call of s2vmm fails once, natively: docs/faults.md. It takes its time.
+.PHONY: faults
+faults:
+	$(Q)tests/setup build
+	+$(Q)$(MAKE) --no-print-directory -s -j2 say= all $(INJECT)
+	$(Q)tests/faults/run --build $(BUILD)
+
 .PHONY: bench
 bench:
 	$(Q)tests/setup build lab
@@ -213,7 +222,7 @@ bench:
 
 # The programs that tests/check runs.
 .PHONY: tests
-tests: all $(UNIT) $(E2E) $(MODULE_TESTS) $(ORACLE) $(GLES_PICTURE) $(VULKAN_PICTURE)
+tests: all $(UNIT) $(E2E) $(INJECT) $(MODULE_TESTS) $(ORACLE) $(GLES_PICTURE) $(VULKAN_PICTURE)
 
 # --- fuzz targets ------------------------------------------------------------------------
 # Built with FUZZ=1, into a flavour of their own; tests/fuzz/run builds and runs them. They use
@@ -268,6 +277,10 @@ lint:
 format:
 	$(Q)clang-format -i $(C_FILES)
 
+$(INJECT): $(BUILD)/tests/faults/inject.o $(BUILD)/tests/faults/calls.o
+	$(call say,LINK,$@)
+	$(Q)$(COMPILE) $(LDFLAGS) -o $@ $^
+
 $(BUILD)/bench-map: $(BUILD)/tests/bench/bench_map.o $(LIB)
 	$(call say,LINK,$@)
 	$(Q)$(COMPILE) $(LDFLAGS) -o $@ $^ $(LDLIBS)
@@ -308,6 +321,7 @@ help:
 	@echo 'make               build the VMM and the tiny guest ($(BUILD)/)'
 	@echo 'make demo          the main job, in the lab; NATIVE=1: on this machine; LINUX=1: a stock kernel as the guest'
 	@echo 'make check         all tests; check-unit, -native, -lab, -lab-x86, -lab-arm64: a part of them'
+	@echo 'make check-more    the same cases on further machines, which are slow'
 	@echo 'make check-debug   the modules on a kernel with lockdep and KASAN, which is built first'
 	@echo 'make check-igt     IGT, the test suite of DRM drivers, in a Linux guest'
 	@echo 'make bench         measure; text and JSON'

@@ -47,7 +47,10 @@ const struct scenario scenarios[] = {
     {"exporter-revokes", scenario_exporter_revokes, "the exporter takes a mapped buffer's pages away"},
     {"exporter-attribute", scenario_exporter_attribute, "the exporter changes a mapped buffer's attribute"},
     {"greedy",        scenario_greedy,        "asks for everything until it is refused"},
+    {"peer-first-write", scenario_peer_first_write, "a buffer of --blobs-from, read before it is written"},
+    {"peer-unaligned", scenario_peer_unaligned, "an unaligned read of a blob"},
     {"lifetime",      scenario_lifetime,      "a buffer of --blobs-from lives slowly"},
+    {"hostile",       scenario_hostile,       "random commands, descriptors and accesses of all vCPUs"},
 };
 // clang-format on
 

@@ -56,6 +56,11 @@ bool kvm_open_path(struct kvm *kvm, const char *path, struct error *error)
         return false;
     }
     int run_size = ioctl(fd, KVM_GET_VCPU_MMAP_SIZE, 0);
+    if (run_size < 0) {
+        error_set(error, ERROR_HOST_KVM, "KVM_GET_VCPU_MMAP_SIZE: %s", strerror(errno));
+        close(fd);
+        return false;
+    }
     if (run_size < (int)sizeof(struct kvm_run)) {
         error_set(error, ERROR_HOST_KVM,
                   "KVM_GET_VCPU_MMAP_SIZE says %d bytes, struct kvm_run has %zu",

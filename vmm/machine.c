@@ -166,8 +166,11 @@ bool machine_init(struct machine *machine, const struct options *options,
            vm_init(&machine->vm, &config, &machine->trace, error) &&
            boot_load(&machine->vm.memory, options->guest, options->initrd,
                      &machine->image, error) &&
-           terminal_init(&machine->terminal, STDIN_FILENO,
-                         options->json ? stderr : stdout, error);
+           output_open(&machine->console_output,
+                       options->json ? STDERR_FILENO : STDOUT_FILENO, OUTPUT_FOREVER,
+                       &machine->vm.stopping, error) &&
+           terminal_init(&machine->terminal, STDIN_FILENO, machine->console_output.stream,
+                         error);
 }
 
 /* --- the user's side of the console --- */
@@ -250,13 +253,13 @@ void machine_finish(struct machine *machine)
 {
     stop_signals_finish(&machine->signals);
     terminal_finish(&machine->terminal);
+    output_close(&machine->console_output, "console");
     machine_finish_virtio(machine);
     s2_observer_finish(&machine->observer);
     serial_finish(&machine->serial);
     pl011_finish(&machine->pl011);
     pl031_finish(&machine->rtc);
     vm_finish(&machine->vm);
-    if (machine->recorder.json_file)
-        fclose(machine->recorder.json_file);
+    machine_close_records(machine);
     trace_finish(&machine->trace);
 }

@@ -21,6 +21,7 @@
 #include "virtio/mmio.h"
 #include "virtio/pci.h"
 #include "vmm/options.h"
+#include "vmm/output.h"
 #include "vmm/platform.h"
 #include "vmm/s2_observer.h"
 #include "vmm/stop_signals.h"
@@ -36,6 +37,9 @@ struct machine {
     struct vm vm;
     struct boot_image image;
     struct terminal terminal;
+    struct output console_output;
+    struct output record_output;
+    struct output record_file_output;
     struct serial serial; /* or the PL011 */
     struct pl011 pl011;
     struct pl031 rtc;

@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The GPU of the machine, and who looks over its shoulder: records, observer, witness. */
-#include <errno.h>
 #include <signal.h>
 #include <stdio.h>
-#include <string.h>
 #include <unistd.h>
 
 #include "devices/gpu/lost.h"
@@ -18,13 +16,24 @@ static bool open_records(struct machine *machine, struct error *error)
     recorder->platform = &machine->gpu.config.platform;
     recorder->trace = &machine->trace;
     recorder->observer = options->observe_s2 ? &machine->observer : NULL;
-    recorder->text = options->json ? NULL : stdout;
-    recorder->json = options->json ? stdout : NULL;
+    if (!output_open(&machine->record_output, STDOUT_FILENO, OUTPUT_PATIENCE,
+                     &machine->vm.stopping, error))
+        return false;
+    recorder->text = options->json ? NULL : machine->record_output.stream;
+    recorder->json = options->json ? machine->record_output.stream : NULL;
     if (!options->records)
         return true;
-    recorder->json_file = fopen(options->records, "we");
-    return recorder->json_file || error_set(error, ERROR_CONFIG_FILE, "--records %s: %s",
-                                            options->records, strerror(errno));
+    if (!output_create(&machine->record_file_output, options->records, OUTPUT_PATIENCE,
+                       &machine->vm.stopping, error))
+        return error_wrap(error, "--records");
+    recorder->json_file = machine->record_file_output.stream;
+    return true;
+}
+
+void machine_close_records(struct machine *machine)
+{
+    output_close(&machine->record_output, "records");
+    output_close(&machine->record_file_output, machine->options->records);
 }
 
 static bool honour_guest_pat(void *context, struct error *error)

@@ -25,6 +25,9 @@ bool machine_add_virtio(struct machine *machine, struct virtio_device *device,
 /* machine_gpu.c: the GPU with its witness, and starts it. */
 bool machine_add_gpu(struct machine *machine, struct error *error);
 
+/* --json and --records; says what of them was lost. */
+void machine_close_records(struct machine *machine);
+
 /* With --json the GPU's statistics, and --screenshot; why there is none goes to stderr. */
 void machine_report(struct machine *machine);
 

@@ -2,6 +2,7 @@
 #include "vmm/platform.h"
 
 #include <dirent.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -277,8 +278,8 @@ static bool probe_all(struct platform *platform, const struct platform_sources *
     for (size_t i = 0; i < ARRAY_SIZE(needed); i++) {
         if (!platform_exists(sources, needed[i][0]))
             return error_set(error, ERROR_CONFIG_HOST,
-                             "cannot find out what this host is: no %s%s; %s",
-                             sources->root, needed[i][0], needed[i][1]);
+                             "cannot find out what this host is: %s%s: %s; %s",
+                             sources->root, needed[i][0], strerror(errno), needed[i][1]);
     }
     probe_kernel(platform, sources);
     platform_add_fact(platform, "KVM", kvm_problem ? kvm_problem : "usable", "/dev/kvm");

@@ -74,8 +74,8 @@ static const struct call calls[] = {
     {SCMP_SYS(rt_sigreturn),    IN(VCPU), ANY},
 
     /* Events of devices, of the terminal. */
-    {SCMP_SYS(poll),            DEVICES | IN(TERMINAL), ANY},
-    {SCMP_SYS(ppoll),           DEVICES | IN(TERMINAL), ANY}, /* on arm64 */
+    {SCMP_SYS(poll),            DEVICES | PRINTING, ANY}, /* vmm/output.h */
+    {SCMP_SYS(ppoll),           DEVICES | PRINTING, ANY}, /* on arm64 */
     {SCMP_SYS(timerfd_settime), GPU | IN(VCPU) | IN(DEVICE), ANY},
     {SCMP_SYS(rt_sigtimedwait), IN(SIGNALS), ANY},
     {SCMP_SYS(rt_sigaction),    IN(SIGNALS), ANY},

@@ -51,7 +51,7 @@ enum case_need {
     NEEDS_NO_INFO = 1 << 22, /* root, vgem and udmabuf, and not the module dmabuf-info */
     NEEDS_PCI = 1 << 23, /* no case needs it: all of the tiny guest's that have a GPU, and
                                 only they, run over virtio-pci there */
-    NEEDS_SLOT = 1 << 26, /* the same, with --map-strategy=slot */
+    NEEDS_SLOT = 1 << 26,  /* the same, with --map-strategy=slot */
     NEEDS_IMAGE = 1 << 24, /* Linux for a guest as for NEEDS_LINUX, a user space for it in
                                 /run/lab/disk.img (tests/lab/lab --guest-disk), and the
                                 programs of tests/linux */
@@ -128,8 +128,14 @@ extern const unsigned e2e_case_mesa_count;
 /* cases_sandbox.c: the sandbox, and an ordinary user. */
 extern const struct e2e_case e2e_cases_sandbox[];
 extern const unsigned e2e_case_sandbox_count;
+/* cases_hostile.c: a guest that means harm. */
+extern const struct e2e_case e2e_cases_hostile[];
+extern const unsigned e2e_case_hostile_count;
 /* cases_devices.c: disks, consoles, and the ends of a run. */
 extern const struct e2e_case e2e_cases_devices[];
 extern const unsigned e2e_case_devices_count;
+/* cases_peers.c: the bugs of other VMMs. */
+extern const struct e2e_case e2e_cases_peers[];
+extern const unsigned e2e_case_peer_count;
 
 #endif

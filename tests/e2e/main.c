@@ -8,6 +8,7 @@
  * to it that every case runs somewhere. `e2e-tests --list` prints all names.
  */
 #include <check.h>
+#include <fnmatch.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -67,6 +68,8 @@ static const struct e2e_case *case_at(unsigned index)
         {e2e_cases_linux, e2e_case_linux_count},
         {e2e_cases_mesa, e2e_case_mesa_count},
         {e2e_cases_devices, e2e_case_devices_count},
+        {e2e_cases_hostile, e2e_case_hostile_count},
+        {e2e_cases_peers, e2e_case_peer_count},
         {e2e_cases_sandbox, e2e_case_sandbox_count},
     };
     for (size_t i = 0; i < sizeof tables / sizeof tables[0]; i++) {
@@ -218,6 +221,17 @@ static void note_that_it_runs(const char *name)
     fclose(file);
 }
 
+/* S2VMM_CASE: patterns of names, as of files, with commas between them; NULL: all cases. */
+static bool is_chosen(const char *name, const char *patterns)
+{
+    char *copy = strdup(patterns ? patterns : "*");
+    bool found = false;
+    for (char *pattern = strtok(copy, ","); pattern; pattern = strtok(NULL, ","))
+        found = found || fnmatch(pattern, name, 0) == 0;
+    free(copy);
+    return found;
+}
+
 int main(int argc, char **argv)
 {
     if (argc > 1 && strcmp(argv[1], "--list") == 0) {
@@ -228,14 +242,14 @@ int main(int argc, char **argv)
     unsigned has = read_environment(&wanted);
     over_pci = has & NEEDS_PCI;
     with_slots = has & NEEDS_SLOT;
-    const char *only = getenv("S2VMM_CASE"); /* one case, for a person who debugs */
+    const char *only = getenv("S2VMM_CASE");
     Suite *suite = suite_create("end to end");
     TCase *test_case = tcase_create("cases");
     tcase_set_timeout(test_case, 120);
     const struct e2e_case *test;
     for (unsigned i = 0; (test = case_at(i)) != NULL; i++) {
         if (((over_pci || with_slots) && !can_be_varied(test)) ||
-            (only && strcmp(only, test->name) != 0) || (test->needs & ~has) ||
+            !is_chosen(test->name, only) || (test->needs & ~has) ||
             (wanted & ~test->needs))
             continue;
         note_that_it_runs(test->name);

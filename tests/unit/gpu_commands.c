@@ -84,9 +84,9 @@ bool run(const void *request, uint32_t size, uint64_t room)
 /* What a command may change. */
 struct state {
     unsigned contexts, blobs, submits, slots, resources, transfers;
-    unsigned attached; /* of CREATED */
+    unsigned attached;    /* of CREATED */
     unsigned host_memory; /* by the quota, bytes */
-    unsigned shown[2]; /* by the scanouts */
+    unsigned shown[2];    /* by the scanouts */
 };
 
 static struct state state(void)

@@ -140,6 +140,7 @@ int main(void)
         record_suite,
         json_suite,
         options_suite,
+        output_suite,
         experiments_suite,
         shadow_suite,
         lost_suite,
@@ -152,6 +153,7 @@ int main(void)
         gpu_device_suite,
         gpu_fences_suite,
         gpu_normative_suite,
+        peer_bugs_suite,
     };
 
     size_t count = sizeof suites / sizeof suites[0];

@@ -95,6 +95,7 @@ Suite *witness_suite(void);
 Suite *record_suite(void);
 Suite *json_suite(void);
 Suite *options_suite(void);
+Suite *output_suite(void);
 Suite *experiments_suite(void);
 Suite *shadow_suite(void);
 Suite *lost_suite(void);
@@ -107,5 +108,6 @@ Suite *trace_suite(void);
 Suite *gpu_device_suite(void);
 Suite *gpu_fences_suite(void);
 Suite *gpu_normative_suite(void);
+Suite *peer_bugs_suite(void);
 
 #endif
