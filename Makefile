@@ -43,11 +43,13 @@ say = @printf '  %-7s %s\n' '$(1)' '$(2)'
 WARNINGS := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wstrict-prototypes \
             -Wmissing-prototypes -Wvla -Wundef -Wcast-qual -Wimplicit-fallthrough \
             -Wswitch-enum -Wformat=2 $(if $(filter 0,$(WERROR)),,-Werror)
+# gcc's runtimes statically, as clang has them anyway: no lab machine has the libraries.
+STATIC_RUNTIME := $(if $(findstring clang,$(CC))$(FUZZ),,-static-libasan -static-libubsan)
 SANITIZERS := -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
 PACKAGES := libdrm virglrenderer
 CPPFLAGS = -I. -D_GNU_SOURCE $(CROSS) $(shell $(PKG_CONFIG) --cflags $(PACKAGES) 2>/dev/null)
 CFLAGS = -std=c17 -O2 -g -pthread $(WARNINGS) $(if $(SAN)$(FUZZ),$(SANITIZERS)) $(if $(FUZZ),-fsanitize=fuzzer-no-link) $(if $(COVERAGE),-O0 --coverage)
-LDFLAGS = -pthread $(CROSS) $(if $(SAN)$(FUZZ),$(SANITIZERS)) $(if $(COVERAGE),--coverage)
+LDFLAGS = -pthread $(CROSS) $(if $(SAN)$(FUZZ),$(SANITIZERS) $(STATIC_RUNTIME)) $(if $(COVERAGE),--coverage)
 # Statically what the lab's user spaces, where the program also runs, may lack.
 LDLIBS = $(shell $(PKG_CONFIG) --libs libdrm 2>/dev/null) -l:libfdt.a -l:libzstd.a -l:libz.a -l:libseccomp.a -ldl
 
@@ -92,7 +94,7 @@ E2E_OBJECTS := $(E2E_SOURCES:%.c=$(BUILD)/%.o) $(BUILD)/tests/unit/png_reader.o
 E2E := $(BUILD)/e2e-tests
 # Lets a system call of a program fail: tests/faults/run.
 INJECT := $(BUILD)/inject
-BENCH := $(BUILD)/bench-map $(BUILD)/bench-boot $(BUILD)/bench-init
+BENCH := $(BUILD)/bench-map $(BUILD)/bench-boot $(BUILD)/bench-init $(BUILD)/minimal-kvm $(BUILD)/first.elf
 # What tries the host modules in a running kernel; they use nothing of the VMM.
 MODULE_TESTS := $(BUILD)/module-stress $(BUILD)/module-lab-check
 # The bare-metal program that compares the attribute model with an arm64 CPU: tests/oracle/run.
@@ -229,10 +231,17 @@ tests: all $(UNIT) $(E2E) $(INJECT) $(MODULE_TESTS) $(ORACLE) $(GLES_PICTURE) $(
 # the unit tests' fakes.
 FUZZ_SOURCES := $(filter-out tests/fuzz/fuzz.c,$(wildcard tests/fuzz/*.c))
 FUZZ_TARGETS := $(patsubst %.c,$(BUILD)/fuzz-%,$(notdir $(FUZZ_SOURCES)))
-FUZZ_OBJECTS := $(patsubst %,$(BUILD)/%.o,tests/fuzz/fuzz $(addprefix tests/unit/,virtqueue_mock gpu_driver fake_gpu fake_renderer fake_kernel))
+FUZZ_OBJECTS := $(patsubst %,$(BUILD)/%.o,tests/fuzz/fuzz $(addprefix tests/unit/,virtqueue_mock gpu_driver fake_gpu fake_renderer fake_kernel lifetime_model lifetime_driver))
 
 .PHONY: fuzz-targets
 fuzz-targets: $(FUZZ_TARGETS)
+
+# All of them, for a minute each: docs/fuzzing.md.
+.PHONY: fuzz
+fuzz:
+	$(Q)tests/setup build
+	$(Q)tests/fuzz/run --seconds 60
+
 .SECONDARY: $(FUZZ_SOURCES:%.c=$(BUILD)/%.o)
 
 $(BUILD)/libfuzzfakes.a: $(FUZZ_OBJECTS)
@@ -289,6 +298,15 @@ $(BUILD)/bench-boot: $(BUILD)/tests/bench/bench_boot.o
 	$(call say,LINK,$@)
 	$(Q)$(COMPILE) $(LDFLAGS) -o $@ $^
 
+$(BUILD)/minimal-kvm: $(BUILD)/tests/bench/minimal_kvm.o
+	$(call say,LINK,$@)
+	$(Q)$(COMPILE) $(LDFLAGS) -o $@ $^
+
+# A guest of a few instructions.
+$(BUILD)/first.elf: $(BUILD)/tests/bench/first.guest.o guest/arch/$(ARCH_DIR)/guest.ld
+	$(call say,LINK,$@)
+	$(Q)$(COMPILE) $(GUEST_LDFLAGS) -T guest/arch/$(ARCH_DIR)/guest.ld -o $@ $<
+
 # The first process of a guest: no C library, a few kB.
 $(BUILD)/bench-init: tests/bench/init.c Makefile
 	$(call say,CC,$< (static))
@@ -322,6 +340,7 @@ help:
 	@echo 'make demo          the main job, in the lab; NATIVE=1: on this machine; LINUX=1: a stock kernel as the guest'
 	@echo 'make check         all tests; check-unit, -native, -lab, -lab-x86, -lab-arm64: a part of them'
 	@echo 'make check-more    the same cases on further machines, which are slow'
+	@echo 'make fuzz          all fuzz targets, a minute each (docs/fuzzing.md)'
 	@echo 'make check-debug   the modules on a kernel with lockdep and KASAN, which is built first'
 	@echo 'make check-igt     IGT, the test suite of DRM drivers, in a Linux guest'
 	@echo 'make bench         measure; text and JSON'

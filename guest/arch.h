@@ -70,6 +70,9 @@ bool arch_set_mtrr_uc(uint64_t start, uint64_t size, bool on);
 uint64_t arch_ticks(void);
 uint64_t arch_ticks_per_second(void);
 
+/* How many ticks a second really has; takes 20 ms on x86. */
+uint64_t arch_measure_ticks_per_second(void);
+
 /* Makes this CPU stop in a way that the VMM sees as the guest's crash. */
 _Noreturn void arch_crash(void);
 _Noreturn void arch_stop(void);

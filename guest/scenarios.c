@@ -51,6 +51,9 @@ const struct scenario scenarios[] = {
     {"peer-unaligned", scenario_peer_unaligned, "an unaligned read of a blob"},
     {"lifetime",      scenario_lifetime,      "a buffer of --blobs-from lives slowly"},
     {"hostile",       scenario_hostile,       "random commands, descriptors and accesses of all vCPUs"},
+    {"bench-queue",   scenario_bench_queue,   "what commands of the control queue cost"},
+    {"bench-stay",    scenario_bench_stay,    "a mapped blob, for as long as one likes"},
+    {"bench-first-map", scenario_bench_first_map, "one mapped blob, and says so"},
 };
 // clang-format on
 

@@ -62,5 +62,8 @@ bool scenario_lifetime(struct guest *guest);
 bool scenario_hostile(struct guest *guest);
 bool scenario_peer_first_write(struct guest *guest);
 bool scenario_peer_unaligned(struct guest *guest);
+bool scenario_bench_queue(struct guest *guest);
+bool scenario_bench_first_map(struct guest *guest);
+bool scenario_bench_stay(struct guest *guest);
 
 #endif

@@ -2,6 +2,7 @@
 /* The GPU of the machine, and who looks over its shoulder: records, observer, witness. */
 #include <signal.h>
 #include <stdio.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "devices/gpu/lost.h"
@@ -97,11 +98,13 @@ void machine_take_user_signal(void *context, int number)
         resize_displays(context);
 }
 
+/* libgbm loads Mesa with the first buffer. */
 static enum sandbox_role role_of(const struct options *options)
 {
-    return options->virgl   ? SANDBOX_GPU_VIRGL
-           : options->venus ? SANDBOX_GPU_VENUS
-                            : SANDBOX_GPU;
+    bool has_gbm = options->blobs_from && strncmp(options->blobs_from, "gbm", 3) == 0;
+    return options->virgl || has_gbm ? SANDBOX_GPU_VIRGL
+           : options->venus          ? SANDBOX_GPU_VENUS
+                                     : SANDBOX_GPU;
 }
 
 bool machine_add_gpu(struct machine *machine, struct error *error)

@@ -290,34 +290,41 @@ static bool probe_all(struct platform *platform, const struct platform_sources *
     return true;
 }
 
-static int check_vm(void *context, unsigned long capability)
+static int check_fd(void *context, unsigned long capability)
 {
-    const int *vm_fd = context;
-    return kvm_check(*vm_fd, capability);
+    const int *fd = context;
+    return kvm_check(*fd, capability);
 }
 
-/* Capabilities are asked of a VM, made for that, since some differ from /dev/kvm's. */
+/* A VM that is made to be asked takes its time to go: KVM waits for grace periods of RCU. */
+static bool make_vm(const struct kvm *kvm, int *vm_fd, struct error *error)
+{
+    unsigned long type;
+    unsigned address_bits;
+    return arch_vm_type(kvm, &type, &address_bits, error) &&
+           kvm_create_vm(kvm, type, vm_fd, error);
+}
+
+/* Asks a VM where that says more than /dev/kvm, which is asked otherwise. */
 static bool probe_this_host(struct platform *platform, struct error *error)
 {
     struct platform_sources sources = {.root = ""};
     struct error problem;
     struct kvm kvm;
-    int vm_fd;
+    int vm_fd = -1;
     if (!kvm_open(&kvm, &problem))
         return probe_all(platform, &sources, problem.text, error);
-    unsigned long type;
-    unsigned address_bits;
-    if (!arch_vm_type(&kvm, &type, &address_bits, &problem) ||
-        !kvm_create_vm(&kvm, type, &vm_fd, &problem)) {
+    if (platform_arch_asks_vm && !make_vm(&kvm, &vm_fd, &problem)) {
         kvm_close(&kvm);
         return probe_all(platform, &sources, problem.text, error);
     }
-    sources.check = check_vm;
-    sources.context = &vm_fd;
-    sources.kvm = &kvm;
+    sources.check = check_fd;
+    sources.context = platform_arch_asks_vm ? &vm_fd : &kvm.fd;
+    sources.kvm = platform_arch_asks_vm ? &kvm : NULL;
     sources.vm_fd = vm_fd;
     bool done = probe_all(platform, &sources, NULL, error);
-    close(vm_fd);
+    if (vm_fd >= 0)
+        close(vm_fd);
     kvm_close(&kvm);
     return done;
 }

@@ -40,7 +40,7 @@ struct platform {
     struct platform_fact facts[PLATFORM_FACTS_MAX];
 };
 
-/* KVM_CHECK_EXTENSION on a VM. */
+/* KVM_CHECK_EXTENSION on a VM, or on /dev/kvm where that is as good. */
 typedef int platform_check_function(void *context, unsigned long capability);
 
 /* Where to look; tests have a tree and a KVM of their own. */
@@ -63,6 +63,10 @@ void platform_add_fact(struct platform *platform, const char *name, const char *
                        const char *where);
 
 /* --- for vmm/arch/ --- */
+
+/* Whether a VM is needed to probe: where capabilities of a VM differ from those of /dev/kvm, or
+ * something has to be tried out. */
+extern const bool platform_arch_asks_vm;
 
 /* Fills in what this architecture has of the members before the facts, and adds the facts that
  * led there. */

@@ -82,7 +82,7 @@ static const struct call calls[] = {
     {SCMP_SYS(getpgid),         IN(TERMINAL), ANY}, /* on arm64 */
     {SCMP_SYS(getpgrp),         IN(TERMINAL), ANY},
     {SCMP_SYS(kill),            IN(TERMINAL), OWN_PROCESS}, /* Ctrl-A x */
-    {SCMP_SYS(getrandom),       IN(DEVICE) | VIRGL, ANY},
+    {SCMP_SYS(getrandom),       DEVICES, ANY}, /* entropy; UUIDs of resources */
 
     /* A disk's image. */
     {SCMP_SYS(preadv),          IN(DISK), ANY},

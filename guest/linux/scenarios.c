@@ -28,6 +28,8 @@ const struct scenario scenarios[] = {
     {"display-virgl", scenario_display_virgl, NEEDS_SCREEN | NEEDS_3D, "a cleared texture of virgl, shown"},
     {"cursor",       scenario_cursor,       NEEDS_SCREEN, "a cursor, moved"},
     {"resize",       scenario_resize,       NEEDS_SCREEN | NEEDS_USER, "waits until the display has another size"},
+    {"bench-blob",   scenario_bench_blob,   NEEDS_VENUS | NEEDS_TIME, "what blobs cost"},
+    {"bench-queue",  scenario_bench_queue,  NEEDS_VENUS | NEEDS_TIME, "what submissions and fences cost"},
 };
 // clang-format on
 

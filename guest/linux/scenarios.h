@@ -15,6 +15,7 @@
 #define NEEDS_UUID   32u /* VIRTIO_GPU_F_RESOURCE_UUID */
 #define NEEDS_3D     64u
 #define NEEDS_USER   128u /* somebody who does something meanwhile: not among "all" */
+#define NEEDS_TIME   256u /* a benchmark: not among "all" */
 
 typedef bool (*scenario_function)(struct test *test);
 
@@ -55,5 +56,8 @@ bool scenario_display_virgl(struct test *test);
 bool scenario_cursor(struct test *test);
 bool scenario_uuid(struct test *test);
 bool scenario_resize(struct test *test);
+
+bool scenario_bench_blob(struct test *test);
+bool scenario_bench_queue(struct test *test);
 
 #endif

@@ -21,7 +21,7 @@
 #include "guest/scenarios.h"
 #include "guest/string.h"
 
-#define PAGE         4096u
+#define PAGE         UINT64_C(4096)
 #define WINDOW_PART  (2 * MIB) /* of the window: where the blobs go */
 #define PAUSE_PART   50u       /* of a second: how long it waits for an answer */
 #define END_TIMEOUT  60u       /* seconds, for the other vCPUs */
@@ -91,7 +91,7 @@ static void wait_for_answers(struct hostile *hostile)
 static uint8_t *place_of(const struct actor *actor)
 {
     return actor->hostile->memory->data +
-           actor->cpu * (HOSTILE_REQUEST + HOSTILE_RESPONSE);
+           actor->cpu * (size_t)(HOSTILE_REQUEST + HOSTILE_RESPONSE);
 }
 
 /* The request of `size` bytes, in a chain of two as a driver makes it. */
@@ -119,7 +119,8 @@ static struct vring_desc random_descriptor(struct actor *actor)
     const struct hostile_memory *memory = actor->hostile->memory;
     struct vring_desc descriptor = {
         .addr = hostile_address(random, memory),
-        .len = one_in(actor, 4) ? hostile_word(random) : hostile_below(random, PAGE),
+        .len = one_in(actor, 4) ? hostile_word(random)
+                                : hostile_below(random, (uint32_t)PAGE),
         .flags = (uint16_t)hostile_below(random, 8),
         .next = (uint16_t)hostile_below(random, VIRTQUEUE_SIZE + 2),
     };
@@ -174,13 +175,13 @@ static void access_registers(struct actor *actor, uint64_t base, uint32_t size,
 {
     struct hostile_random *random = &actor->random;
     unsigned width = hostile_below(random, 4);
-    uint32_t offset = hostile_below(random, size) & ~((1u << width) - 1);
+    uint32_t offset = hostile_below(random, size) & ~((1u << width) - 1u);
     uint64_t value = hostile_word(random);
     if (offset < last && offset + (1u << width) > first) {
         bool high = (offset & 4) != 0;
         offset &= ~3u;
         width = 2;
-        value = high ? hostile_below(random, 2) * hostile_word(random)
+        value = high ? (uint64_t)hostile_below(random, 2) * hostile_word(random)
                 : one_in(actor, 2)
                     ? HOSTILE_NOT_RAM
                     : (uintptr_t)actor->hostile->memory + hostile_below(random, 4) * PAGE;
@@ -203,7 +204,7 @@ static void access_config(struct actor *actor, uint64_t config)
     if (one_in(actor, 2))
         value |= HOSTILE_NOT_RAM | 0xf8000;
     unsigned width = hostile_below(&actor->random, 3);
-    uint32_t offset = hostile_below(&actor->random, 0x100) & ~((1u << width) - 1);
+    uint32_t offset = hostile_below(&actor->random, 0x100) & ~((1u << width) - 1u);
     access(actor, config + offset, width, value);
 }
 
@@ -245,7 +246,7 @@ static void access_window(struct actor *actor)
 {
     struct hostile_random *random = &actor->random;
     unsigned width = hostile_below(random, 4);
-    uint64_t offset = hostile_below(random, WINDOW_PART) & ~((1u << width) - 1);
+    uint64_t offset = hostile_below(random, WINDOW_PART) & ~((1u << width) - 1u);
     access(actor, actor->hostile->window + offset, width, hostile_word(random));
 }
 

@@ -7,7 +7,7 @@
 #include "guest/scenarios/hostile.h"
 #include "guest/string.h"
 
-#define PAGE          4096u
+#define PAGE          UINT64_C(4096)
 #define ENTRIES_MAX   4u
 #define RESOURCES     6u /* ids 0 to 5 */
 #define CONTEXTS      3u
@@ -41,9 +41,9 @@ uint64_t hostile_address(struct hostile_random *random,
 {
     switch (hostile_below(random, 16)) {
     case 0:
-        return HOSTILE_NOT_RAM + hostile_below(random, PAGE);
+        return HOSTILE_NOT_RAM + hostile_below(random, (uint32_t)PAGE);
     case 1:
-        return UINT64_MAX - hostile_below(random, PAGE);
+        return UINT64_MAX - hostile_below(random, (uint32_t)PAGE);
     case 2:
         return (uintptr_t)memory->data + hostile_below(random, HOSTILE_DATA);
     default:
@@ -120,8 +120,9 @@ static void fill_entries(struct hostile_random *random,
     for (unsigned i = 0; i < ENTRIES_MAX; i++)
         entries[i] = (struct virtio_gpu_mem_entry){
             .addr = hostile_address(random, memory),
-            .length = hostile_below(random, 8) > 0 ? PAGE * hostile_below(random, 4)
-                                                   : hostile_word(random)};
+            .length = hostile_below(random, 8) > 0
+                          ? (uint32_t)PAGE * hostile_below(random, 4)
+                          : hostile_word(random)};
 }
 
 /* Returns the number of its entries. */

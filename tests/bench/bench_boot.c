@@ -2,7 +2,7 @@
 /*
  * How long VMMs take from exec to the guest's init.
  *
- *   bench-boot [--json] [--rounds N] [--marker TEXT] NAME PROGRAM [ARGUMENT]... [-- NAME ...]...
+ *   bench-boot [--json] [--rounds N] [--marker TEXT] [--name BENCHMARK] NAME PROGRAM [ARGUMENT]... [-- NAME ...]...
  *
  * Each round starts each program once, one after the other, so that a machine whose speed
  * drifts slows all; the time is over when the marker has come on its stdout, and then the
@@ -42,6 +42,7 @@ struct options {
     bool json;
     unsigned rounds;
     const char *marker;
+    const char *name; /* of the benchmark, for JSON */
     unsigned program_count;
     struct program programs[PROGRAMS_MAX];
 };
@@ -50,7 +51,7 @@ static void usage(const char *why)
 {
     fprintf(stderr,
             "bench-boot: %s\nusage: bench-boot [--json] [--rounds N] [--marker TEXT] "
-            "NAME PROGRAM [ARGUMENT]... [-- NAME ...]...\n",
+            "[--name BENCHMARK] NAME PROGRAM [ARGUMENT]... [-- NAME ...]...\n",
             why);
     exit(2);
 }
@@ -58,7 +59,7 @@ static void usage(const char *why)
 static void parse(int count, char **words, struct options *options)
 {
     int i = 1;
-    *options = (struct options){.rounds = 5, .marker = MARKER};
+    *options = (struct options){.rounds = 5, .marker = MARKER, .name = "boot"};
     for (; i < count && strncmp(words[i], "--", 2) == 0; i++) {
         if (strcmp(words[i], "--json") == 0)
             options->json = true;
@@ -66,6 +67,8 @@ static void parse(int count, char **words, struct options *options)
             options->rounds = (unsigned)strtoul(words[++i], NULL, 10);
         else if (strcmp(words[i], "--marker") == 0 && i + 1 < count)
             options->marker = words[++i];
+        else if (strcmp(words[i], "--name") == 0 && i + 1 < count)
+            options->name = words[++i];
         else
             usage("an option is not known, or has no value");
     }
@@ -185,18 +188,20 @@ static double median(const struct program *program)
 
 static void print_text(const struct program *program, const char *ratio)
 {
-    printf("%-20s %4u %8.0f %8.0f %8.0f %10ld   %s\n", program->name, program->count,
+    printf("%-20s %4u %8.1f %8.1f %8.1f %10ld   %s\n", program->name, program->count,
            program->milliseconds[0], median(program),
            program->milliseconds[program->count - 1], program->rss_kib, ratio);
 }
 
-static void print_json(const struct program *program, const char *ratio)
+static void print_json(const struct program *program, const char *benchmark,
+                       const char *ratio)
 {
     printf(
-        "{\"benchmark\":\"boot\",\"vmm\":\"%s\",\"rounds\":%u,\"min_ms\":%.1f,"
+        "{\"benchmark\":\"%s\",\"vmm\":\"%s\",\"rounds\":%u,\"min_ms\":%.1f,"
         "\"median_ms\":%.1f,\"max_ms\":%.1f,\"rss_kib\":%ld,\"ratio\":%s}\n",
-        program->name, program->count, program->milliseconds[0], median(program),
-        program->milliseconds[program->count - 1], program->rss_kib, ratio);
+        benchmark, program->name, program->count, program->milliseconds[0],
+        median(program), program->milliseconds[program->count - 1], program->rss_kib,
+        ratio);
 }
 
 static void print(const struct options *options)
@@ -204,7 +209,7 @@ static void print(const struct options *options)
     const struct program *first = &options->programs[0];
     if (!options->json)
         puts(
-            "exec to init, ms        n      min   median      max    RSS KiB   the first "
+            "exec to the marker, ms  n      min   median      max    RSS KiB   the first "
             "to "
             "this one");
     for (unsigned i = 0; i < options->program_count; i++) {
@@ -215,7 +220,7 @@ static void print(const struct options *options)
         if (first->count > 0)
             snprintf(ratio, sizeof ratio, "%.3f", median(first) / median(program));
         if (options->json)
-            print_json(program, ratio);
+            print_json(program, options->name, ratio);
         else
             print_text(program, ratio);
     }

@@ -88,14 +88,17 @@ machine_arm64() {
 # set_qemu_arguments: all of them; the run's folder is theirs
 set_qemu_arguments() {
     local model machine console_argument i=0 share base device
+    local -a clock_arguments=()
     model=$(cpu_model) || exit
     "machine_$architecture"
     base=$(catalogue base)
     base=${base% }
+    # shellcheck disable=SC2054 # the comma is QEMU's
+    [ -z "$clock" ] || clock_arguments=(-icount shift=1,sleep=off)
     # shellcheck disable=SC2054 # the commas are QEMU's
     qemu_arguments=(
         -accel tcg,thread="$threads",tb-size=512 -machine "$machine" -cpu "$model" -smp "$cpus" -m "$memory"
-        -nodefaults -no-user-config -display none -vga none -no-reboot
+        -nodefaults -no-user-config -display none -vga none -no-reboot "${clock_arguments[@]}"
         -kernel "$kernel_image" -initrd "$kernel_initrd"
         -append "$console_argument $console_level panic=-1 lab.run=${run_dir##*/} lab.base=${base// /,} lab.modules=$modules"
         -chardev "file,id=console,path=$console" -serial chardev:console

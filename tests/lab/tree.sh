@@ -56,7 +56,7 @@ tree_drops() {
 prepare_tree() {
     local directory=$3 root=$3/root
     local -a packages drops
-    read -ra packages <<<"$(catalogue package)"
+    read -ra packages <<<"$(catalogue tree "$1" | cut -s -d' ' -f2-) $(catalogue package)"
     read -ra drops <<<"$(tree_drops "$1")"
     make_root "tree-$1" "$2" '' "$directory" "${packages[@]}"
     # links that the packages' scripts would have made

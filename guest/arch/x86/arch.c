@@ -3,6 +3,8 @@
 
 #include "guest/arch/x86/cpu.h"
 #include "guest/arch/x86/exception.h"
+#include "guest/arch/x86/lapic.h"
+#include "guest/mmio.h"
 
 void arch_init(struct guest *guest)
 {
@@ -91,6 +93,25 @@ uint64_t arch_ticks(void)
 uint64_t arch_ticks_per_second(void)
 {
     return 5000000000;
+}
+
+/* Against the local APIC's timer, which KVM lets count nanoseconds (APIC_BUS_CYCLE_NS in
+ * arch/x86/kvm/lapic.h). */
+uint64_t arch_measure_ticks_per_second(void)
+{
+    const uint32_t nanoseconds = 20000000;
+    mmio_write32(LAPIC_BASE + LAPIC_SPURIOUS, LAPIC_SPURIOUS_ON | LAPIC_VECTOR_NOTHING);
+    mmio_write32(LAPIC_BASE + LAPIC_TIMER, LAPIC_TIMER_MASKED);
+    mmio_write32(LAPIC_BASE + LAPIC_TIMER_DIVIDE, LAPIC_TIMER_DIVIDE_1);
+    mmio_write32(LAPIC_BASE + LAPIC_TIMER_START, UINT32_MAX);
+    uint32_t first = mmio_read32(LAPIC_BASE + LAPIC_TIMER_NOW);
+    uint64_t start = arch_ticks();
+    uint32_t now = first;
+    while (first - now < nanoseconds)
+        now = mmio_read32(LAPIC_BASE + LAPIC_TIMER_NOW);
+    uint64_t ticks = arch_ticks() - start;
+    mmio_write32(LAPIC_BASE + LAPIC_TIMER_START, 0);
+    return ticks * 1000000000 / (first - now);
 }
 
 /* With an empty IDT an exception becomes a double fault, and that a triple fault, which

@@ -10,6 +10,13 @@
 #define LAPIC_COMMAND      0x300u /* writing it sends */
 #define LAPIC_COMMAND_HIGH 0x310u
 
+#define LAPIC_TIMER        0x320u
+#define LAPIC_TIMER_START  0x380u
+#define LAPIC_TIMER_NOW    0x390u
+#define LAPIC_TIMER_DIVIDE 0x3e0u
+
+#define LAPIC_TIMER_MASKED   0x10000u
+#define LAPIC_TIMER_DIVIDE_1 0x0bu
 #define LAPIC_SPURIOUS_ON    0x100u /* the local APIC is enabled */
 #define LAPIC_VECTOR_NOTHING 0x0ffu
 

@@ -133,6 +133,9 @@ static void ask_kvm(struct arm64_host *answer, const struct platform_sources *so
     ask_slot(answer, vm_fd);
 }
 
+/* KVM_CAP_ARM_CACHEABLE_PFNMAP_SUPPORTED is of a VM, and a vCPU and a memslot are tried. */
+const bool platform_arch_asks_vm = true;
+
 void platform_probe_arch(struct platform *platform,
                          const struct platform_sources *sources)
 {

@@ -135,12 +135,12 @@ static bool watch_mtrrs(struct vm *vm, struct error *error)
     struct mtrr_watch *watch = malloc(sizeof *watch);
     if (watch == NULL)
         return error_set(error, ERROR_HOST_MEMORY, "no memory to watch MTRRs");
-    if (!mtrr_watch_init(watch, vm->fd, error)) {
+    if (!mtrr_watch_init(watch, vm->fd, !vm->config.no_device_memory, error)) {
         free(watch);
         return false;
     }
     vm->mtrrs = watch;
-    if (!watch->watching)
+    if (!watch->watching && !vm->config.no_device_memory)
         trace_detail(vm->trace, "kvm",
                      "writes of the guest to its MTRRs are not reported "
                      "(KVM_CAP_X86_USER_SPACE_MSR): they count as WB");

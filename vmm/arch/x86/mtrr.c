@@ -200,10 +200,11 @@ static bool have_writes_reported(int vm_fd, struct error *error)
     return true;
 }
 
-bool mtrr_watch_init(struct mtrr_watch *watch, int vm_fd, struct error *error)
+bool mtrr_watch_init(struct mtrr_watch *watch, int vm_fd, bool wanted,
+                     struct error *error)
 {
     *watch = (struct mtrr_watch){0};
-    watch->watching = kvm_check(vm_fd, KVM_CAP_X86_USER_SPACE_MSR) > 0 &&
+    watch->watching = wanted && kvm_check(vm_fd, KVM_CAP_X86_USER_SPACE_MSR) > 0 &&
                       kvm_check(vm_fd, KVM_CAP_X86_MSR_FILTER) > 0;
     for (unsigned i = 0; i < VM_CPUS_MAX; i++)
         watch->states[i].default_type = MTRR_ALL_WB;

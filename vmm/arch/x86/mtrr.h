@@ -60,9 +60,10 @@ struct mtrr_watch {
     struct mtrr_state states[VM_CPUS_MAX];
 };
 
-/* For vCPUs that begin with MTRR_ALL_WB. Has KVM report writes, if it can: before the first
- * vCPU runs. ERROR_HOST_KVM. */
-bool mtrr_watch_init(struct mtrr_watch *watch, int vm_fd, struct error *error);
+/* For vCPUs that begin with MTRR_ALL_WB. Has KVM report writes, if that is wanted and it can:
+ * before the first vCPU runs. ERROR_HOST_KVM. */
+bool mtrr_watch_init(struct mtrr_watch *watch, int vm_fd, bool wanted,
+                     struct error *error);
 void mtrr_watch_finish(struct mtrr_watch *watch);
 
 /* KVM_EXIT_X86_WRMSR, on the vCPU's own thread: hands the value to KVM, and notes it; what KVM

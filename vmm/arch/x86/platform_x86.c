@@ -23,6 +23,10 @@
 
 #define CPUINFO "/proc/cpuinfo"
 
+/* Of what is asked here nothing depends on the VM (Linux 6.12, arch/x86/kvm/x86.c,
+ * kvm_vm_ioctl_check_extension(), and virt/kvm/kvm_main.c, its generic part). */
+const bool platform_arch_asks_vm = false;
+
 /* A word of a list with blanks between. */
 static bool has_word(const char *list, const char *word)
 {
