@@ -102,6 +102,16 @@ static bool measure_held(struct test *test, struct bench *bench)
     return true;
 }
 
+static bool measure_all(struct test *test, struct bench *bench)
+{
+    CHECK(bench->blobs != NULL && bench->times != NULL);
+    CHECK_DONE(gpu_open_render(&bench->gpu));
+    bool works = blob_context(test, &bench->gpu, BLOB_SHM) && measure_one(test, bench) &&
+                 measure_held(test, bench);
+    gpu_close(&bench->gpu);
+    return works;
+}
+
 bool scenario_bench_blob(struct test *test)
 {
     struct bench bench;
@@ -112,11 +122,7 @@ bool scenario_bench_blob(struct test *test)
     CHECK(bench.held > 0 && bench.held <= COUNT_MAX);
     bench.blobs = calloc(bench.held, sizeof *bench.blobs);
     bench.times = calloc(bench.held + bench.rounds, sizeof *bench.times);
-    CHECK(bench.blobs != NULL && bench.times != NULL);
-    CHECK_DONE(gpu_open_render(&bench.gpu));
-    REQUIRE(blob_context(test, &bench.gpu, BLOB_SHM));
-    bool works = measure_one(test, &bench) && measure_held(test, &bench);
-    gpu_close(&bench.gpu);
+    bool works = measure_all(test, &bench);
     free(bench.blobs);
     free(bench.times);
     return works;

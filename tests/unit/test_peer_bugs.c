@@ -128,7 +128,7 @@ START_TEST(blobs_of_a_4_kib_guest_on_a_16_kib_host)
     const long host_page = 16 * KIB;
     fake_page_size = host_page;
     use_strategy(_i);
-    ck_assert_uint_eq(driver.fake.gpu.registers.blob_alignment, host_page);
+    ck_assert_uint_eq(driver.fake.gpu.registers.blob_alignment, (uint64_t)host_page);
     ck_assert(driver.device->features & 1u << VIRTIO_GPU_F_BLOB_ALIGNMENT);
     ck_assert_uint_eq(create(BLOB, 4 * KIB), RESP(ERR_INVALID_PARAMETER));
     says("not a multiple of the page size");
