@@ -173,8 +173,9 @@ static bool take_option(int id, const char *value, struct options *options)
     return true;
 }
 
-static bool parse_option(int id, char *value, struct options *options,
-                         struct error *error)
+/* An option that takes one of a few words. */
+static bool parse_word(int id, const char *value, struct options *options,
+                       struct error *error)
 {
     static const char *const strategies[] = {"auto", "slot", "window", NULL};
     static const char *const policies[] = {"strict", "permissive", NULL};
@@ -185,48 +186,17 @@ static bool parse_option(int id, char *value, struct options *options,
     static const char *const guest_pat[] = {"auto", "on", "off", NULL};
     static const char *const observe[] = {"auto", "off", NULL};
     static const char *const sandboxes[] = {"on", "log", "off", NULL};
-    uint64_t number = 0;
     unsigned choice = 0;
     bool good = true;
 
-    if (take_option(id, value, options))
-        return true;
     switch (id) {
-    case OPTION_MEMORY:
-        good = parse_size("--memory", value, &options->memory_size, error) &&
-               (options->memory_size > 0 ||
-                error_set(error, ERROR_CONFIG_USAGE, "--memory 0: a guest needs RAM"));
-        break;
-    case OPTION_CPUS:
-        good = parse_number("--cpus", value, 1, CPUS_MAX, &number, error);
-        options->cpu_count = (unsigned)number;
-        break;
     case OPTION_TRANSPORT:
         good = parse_choice("--transport", value, transports, &choice, error);
         options->transport = (enum options_transport)choice;
         break;
-    case OPTION_DISK:
-        good = parse_disk(value, options, error);
-        break;
     case OPTION_CONSOLE:
         good = parse_choice("--console", value, consoles, &choice, error);
         options->virtio_console = choice == 1;
-        break;
-    case OPTION_DISPLAY:
-        good = parse_displays(value, options, error);
-        break;
-    case OPTION_TIMEOUT:
-        good = parse_number("--timeout", value, 1, 86400, &number, error);
-        options->timeout = (unsigned)number;
-        break;
-    case OPTION_GPU:
-        good = parse_gpu(value, options, error);
-        break;
-    case OPTION_WINDOW:
-        good = parse_size("--window", value, &options->window_size, error);
-        break;
-    case OPTION_QUOTA:
-        good = parse_quota(value, &options->quota, error);
         break;
     case OPTION_MAP_STRATEGY:
         good = parse_choice("--map-strategy", value, strategies, &choice, error);
@@ -244,9 +214,6 @@ static bool parse_option(int id, char *value, struct options *options,
         good = parse_choice("--may-change", value, may_change, &choice, error);
         options->follow_changes = choice == 1;
         break;
-    case OPTION_FORCE_MAP_INFO:
-        good = parse_forced_map_info(value, options, error);
-        break;
     case OPTION_GUEST_PAT:
         good = parse_choice("--honor-guest-pat", value, guest_pat, &choice, error);
         options->guest_pat = (enum options_guest_pat)choice;
@@ -261,6 +228,52 @@ static bool parse_option(int id, char *value, struct options *options,
         break;
     default:
         BUG_ON(true);
+    }
+    return good;
+}
+
+static bool parse_option(int id, char *value, struct options *options,
+                         struct error *error)
+{
+    uint64_t number = 0;
+    bool good = true;
+
+    if (take_option(id, value, options))
+        return true;
+    switch (id) {
+    case OPTION_MEMORY:
+        good = parse_size("--memory", value, &options->memory_size, error) &&
+               (options->memory_size > 0 ||
+                error_set(error, ERROR_CONFIG_USAGE, "--memory 0: a guest needs RAM"));
+        break;
+    case OPTION_CPUS:
+        good = parse_number("--cpus", value, 1, CPUS_MAX, &number, error);
+        options->cpu_count = (unsigned)number;
+        break;
+    case OPTION_DISK:
+        good = parse_disk(value, options, error);
+        break;
+    case OPTION_DISPLAY:
+        good = parse_displays(value, options, error);
+        break;
+    case OPTION_TIMEOUT:
+        good = parse_number("--timeout", value, 1, 86400, &number, error);
+        options->timeout = (unsigned)number;
+        break;
+    case OPTION_GPU:
+        good = parse_gpu(value, options, error);
+        break;
+    case OPTION_WINDOW:
+        good = parse_size("--window", value, &options->window_size, error);
+        break;
+    case OPTION_QUOTA:
+        good = parse_quota(value, &options->quota, error);
+        break;
+    case OPTION_FORCE_MAP_INFO:
+        good = parse_forced_map_info(value, options, error);
+        break;
+    default:
+        good = parse_word(id, value, options, error);
     }
     return good;
 }

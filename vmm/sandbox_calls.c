@@ -352,6 +352,8 @@ bool sandbox_close_calls(enum sandbox_role role, bool log, struct error *error)
         return error_set(error, ERROR_HOST_MEMORY, "no memory for a filter of calls");
     note(&filter, seccomp_attr_set(filter.context, SCMP_FLTATR_ACT_BADARCH,
                                    SCMP_ACT_KILL_PROCESS));
+    /* The kernel's own error, not ECANCELED for any (seccomp_attr_set(3)). */
+    note(&filter, seccomp_attr_set(filter.context, SCMP_FLTATR_API_SYSRAWRC, 1));
     if (starts)
         fill_for_start(&filter, log);
     else

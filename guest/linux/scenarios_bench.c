@@ -86,6 +86,7 @@ static bool measure_one(struct test *test, struct bench *bench)
 static bool measure_held(struct test *test, struct bench *bench)
 {
     struct blob last;
+    CHECK(bench->held > 0);
     for (uint64_t i = 0; i < bench->held; i++) {
         uint64_t start = now();
         REQUIRE(add(test, bench, &bench->blobs[i]));
@@ -166,12 +167,11 @@ bool scenario_bench_queue(struct test *test)
     uint64_t rounds;
     REQUIRE(test_option(test, "rounds", 500, &rounds));
     CHECK(rounds > 0 && rounds <= COUNT_MAX);
-    uint64_t *times = calloc(rounds, sizeof *times);
-    CHECK(times != NULL);
     CHECK_DONE(gpu_open_render(&gpu));
     CHECK_DONE(gpu_context(&gpu, GPU_CAPSET_VENUS, 1));
-    bool works = measure_submissions(test, &gpu, times, rounds);
-    gpu_close(&gpu);
+    uint64_t *times = calloc(rounds, sizeof *times);
+    bool works = times != NULL && measure_submissions(test, &gpu, times, rounds);
     free(times);
+    gpu_close(&gpu);
     return works;
 }

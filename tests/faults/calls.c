@@ -74,7 +74,7 @@ static const struct known_call known_calls[] = {
     CALL(setsockopt, ENOMEM), CALL(sendto, ENOBUFS), CALL(recvfrom, ENOMEM),
     CALL(clone, EAGAIN, ENOMEM), CALL(clone3, EAGAIN, ENOMEM), CALL(execve, ENOMEM),
     CALL(wait4, EINTR), CALL(waitid, EINTR), CALL(kill, 0), CALL(tgkill, 0), CALL(tkill, 0),
-    CALL(prlimit64, EPERM), CALL(prctl, EINVAL), CALL(seccomp, ENOMEM), CALL(capget, EPERM), CALL(capset, EPERM),
+    CALL(prlimit64, EPERM), CALL(prctl, EINVAL), CALL(seccomp, EINVAL), CALL(capget, EPERM), CALL(capset, EPERM),
     CALL(unshare, EPERM, ENOMEM), CALL(landlock_create_ruleset, EOPNOTSUPP, ENOMEM),
     CALL(landlock_add_rule, ENOMEM), CALL(landlock_restrict_self, E2BIG, ENOMEM),
     CALL(exit_group, 0), CALL(getrandom, EINTR), CALL(process_vm_readv, ENOMEM, EPERM),
