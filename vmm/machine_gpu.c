@@ -56,14 +56,18 @@ void machine_report(struct machine *machine)
         fprintf(stderr, "s2vmm: %s\n", error.text);
 }
 
-/* Only a slot can map what the renderer has mapped itself (BACKING_POINTER): buffers of OpenGL,
- * and memory of Vulkan drivers that export no dma-buf, as software drivers do without udmabuf. */
+/* Buffers of OpenGL, and memory of Vulkan drivers that export no dma-buf, as software drivers do
+ * without udmabuf: the renderer maps them itself (BACKING_POINTER). */
+static bool may_be_pointers(const struct options *options)
+{
+    return options->virgl || (options->venus && access("/dev/udmabuf", R_OK | W_OK) != 0);
+}
+
+/* Only a slot can map what the renderer has mapped. */
 static enum hostmem_strategy map_strategy(const struct options *options)
 {
-    bool may_be_pointers =
-        options->virgl || (options->venus && access("/dev/udmabuf", R_OK | W_OK) != 0);
     return options->map_strategy == OPTIONS_MAP_SLOT ||
-                   (options->map_strategy == OPTIONS_MAP_AUTO && may_be_pointers)
+                   (options->map_strategy == OPTIONS_MAP_AUTO && may_be_pointers(options))
                ? HOSTMEM_SLOT
                : HOSTMEM_WINDOW;
 }
@@ -98,13 +102,14 @@ void machine_take_user_signal(void *context, int number)
         resize_displays(context);
 }
 
-/* libgbm loads Mesa with the first buffer. */
+/* Who loads drivers into this process while the guest runs: OpenGL; libgbm, with the first buffer;
+ * libvirglrenderer, which maps memory of Vulkan by a driver of its own. */
 static enum sandbox_role role_of(const struct options *options)
 {
     bool has_gbm = options->blobs_from && strncmp(options->blobs_from, "gbm", 3) == 0;
-    return options->virgl || has_gbm ? SANDBOX_GPU_VIRGL
-           : options->venus          ? SANDBOX_GPU_VENUS
-                                     : SANDBOX_GPU;
+    return may_be_pointers(options) || has_gbm ? SANDBOX_GPU_VIRGL
+           : options->venus                    ? SANDBOX_GPU_VENUS
+                                               : SANDBOX_GPU;
 }
 
 bool machine_add_gpu(struct machine *machine, struct error *error)
