@@ -24,7 +24,8 @@ static bool needs_forks(Suite *(*suite)(void))
     static Suite *(*const those[])(void) = {
         guest_memory_suite,   virtio_blk_suite, disk_image_suite, pci_suite,
         dmabuf_report_suite,  hostmem_suite,    resource_suite,   options_suite,
-        renderer_virgl_suite, shadow_suite,     lost_suite,
+        renderer_virgl_suite, shadow_suite,     lost_suite,       sandbox_suite,
+        peer_bugs_suite,
     };
     for (size_t i = 0; i < sizeof those / sizeof those[0]; i++)
         if (those[i] == suite)
