@@ -87,7 +87,7 @@ static bool can_be_varied(const struct e2e_case *test)
     bool no_gpu = false;
     for (unsigned i = 0; i < CASE_ARGUMENTS_MAX && test->arguments[i]; i++)
         no_gpu |= strcmp(test->arguments[i], "--gpu=none") == 0;
-    return test->scenario && !no_gpu;
+    return test->scenario && !no_gpu && !(test->needs & NEEDS_USER);
 }
 
 static bool over_pci; /* these two are set once, before the tests run */
