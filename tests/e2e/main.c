@@ -245,7 +245,10 @@ int main(int argc, char **argv)
     const char *only = getenv("S2VMM_CASE");
     Suite *suite = suite_create("end to end");
     TCase *test_case = tcase_create("cases");
-    tcase_set_timeout(test_case, 120);
+    /* Each run of s2vmm has a limit of its own, 600 s at most: this is for one that does not
+     * keep it. */
+    unsetenv("CK_TIMEOUT_MULTIPLIER");
+    tcase_set_timeout(test_case, 650);
     const struct e2e_case *test;
     for (unsigned i = 0; (test = case_at(i)) != NULL; i++) {
         if (((over_pci || with_slots) && !can_be_varied(test)) ||

@@ -1,10 +1,14 @@
 # SPDX-License-Identifier: MIT
 # shellcheck shell=bash disable=SC2034,SC2154 # variables are shared by the files that tests/lab/lab sources
-# Boots L1 in QEMU and relays the command's output and status. QEMU writes to three files of the run's folder
-# build/lab/TREE-KERNEL-PID/: the pipes out and err, which two cats relay at once, and status. The kernel's console goes
-# to build/lab/TREE-KERNEL-PID.console, which is kept; the newest $consoles_kept of them are.
+# Boots L1 in QEMU and relays the command's output and status. QEMU writes to four files of the run's folder
+# build/lab/TREE-KERNEL-PID/: the pipes out and err, which two cats relay at once, status, and alive. The kernel's console
+# goes to build/lab/TREE-KERNEL-PID.console, which is kept; the newest $consoles_kept of them are.
+#
+# An emulated machine can stop for good (docs/lab.md). Nothing in L1 can tell then, so L1 writes to `alive` every ten seconds
+# (tests/lab/session), and one that does not for $silence_limit s is asked for its registers, and ended: status 75.
 
 consoles_kept=40
+silence_limit=120
 
 # quoted WORD...: for a POSIX shell
 quoted() {
@@ -102,9 +106,10 @@ set_qemu_arguments() {
         -kernel "$kernel_image" -initrd "$kernel_initrd"
         -append "$console_argument $console_level panic=-1 lab.run=${run_dir##*/} lab.base=${base// /,} lab.modules=$modules"
         -chardev "file,id=console,path=$console" -serial chardev:console
+        -chardev "pipe,id=monitor,path=$run_dir/monitor" -mon chardev=monitor,mode=readline
         -device virtio-serial-pci
     )
-    for port in out err status; do
+    for port in out err status alive; do
         i=$((i + 1))
         qemu_arguments+=(-chardev "file,id=$port,path=$run_dir/$port" -device "virtserialport,chardev=$port,nr=$i,name=lab.$port")
     done
@@ -124,8 +129,30 @@ set_qemu_arguments() {
     for device in ${devices//,/ }; do add_device "$device"; done
 }
 
+# watch_l1: ends L1 when it has stopped by itself. With --count-time its seconds are not ours.
+watch_l1() {
+    local size before='' silent=0
+    [ -z "$clock" ] || return 0
+    while sleep 10; do
+        size=$(stat -c %s "$run_dir/alive")
+        [ "$size" = "$before" ] && silent=$((silent + 10)) || silent=0
+        before=$size
+        [ "$silent" -lt "$silence_limit" ] || break
+    done
+    : >"$run_dir/stopped"
+    ask_monitor 'info registers -a' 'info lapic' 'info pic' >>"$console"
+    kill "$qemu"
+}
+
+# ask_monitor COMMAND...: QEMU's answers
+ask_monitor() {
+    printf '%s\n' "$@" >"$run_dir/monitor.in"
+    timeout 5 cat "$run_dir/monitor.out" | tr -d '\r'
+}
+
 # stop: on Ctrl-C and at the end; timeout passes the signal on to QEMU
 stop() {
+    [ -z "${watcher:-}" ] || kill "$watcher" 2>/dev/null
     [ -z "${qemu:-}" ] || kill "$qemu" 2>/dev/null
     rm -rf "$run_dir"
 }
@@ -133,6 +160,10 @@ stop() {
 # why_no_status STATUS_OF_QEMU: L1 ended without the command's status
 why_no_status() {
     local reason
+    if [ -e "$run_dir/stopped" ]; then
+        warn "L1 gave no sign of life for $silence_limit s: the emulated machine has stopped; its registers are at the end of $console"
+        exit 75
+    fi
     case $1 in
     0) ;;
     124 | 137)
@@ -154,16 +185,19 @@ boot() {
     # shellcheck disable=SC2086 # a list
     write_guest_initrds $guests
     write_job "$@"
-    mkfifo "$run_dir/out" "$run_dir/err"
+    mkfifo "$run_dir/out" "$run_dir/err" "$run_dir/monitor.in" "$run_dir/monitor.out"
     cat "$run_dir/out" &
     relays=$!
     cat "$run_dir/err" >&2 &
     relays+=" $!"
     timeout -k 5 "$time_limit" "${qemu_command[@]}" "${qemu_arguments[@]}" </dev/null >"$run_dir/qemu" 2>&1 &
     qemu=$!
+    watch_l1 </dev/null >/dev/null 2>&1 &
+    watcher=$!
     wait "$qemu"
     status=$?
     qemu=
+    kill "$watcher" 2>/dev/null
     # if QEMU failed early nobody opened the pipes: let the relays see their end
     : <>"$run_dir/out" <>"$run_dir/err"
     # shellcheck disable=SC2086 # a list
