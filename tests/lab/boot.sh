@@ -4,8 +4,10 @@
 # build/lab/TREE-KERNEL-PID/: the pipes out and err, which two cats relay at once, status, and alive. The kernel's console
 # goes to build/lab/TREE-KERNEL-PID.console, which is kept; the newest $consoles_kept of them are.
 #
-# An emulated machine can stop for good (docs/lab.md). Nothing in L1 can tell then, so L1 writes to `alive` every ten seconds
-# (tests/lab/session), and one that does not for $silence_limit s is asked for its registers, and ended: status 75.
+# QEMU can lose an interrupt of an x86 machine that runs VMs (docs/lab.md, "Traps"), and an L1 that waits for it waits for ever. Any
+# other interrupt brings both, so L1 gets a key stroke every five seconds. Should it stop for good all the same, nothing in
+# it can tell: it writes to `alive` every ten seconds (tests/lab/session), and one that does not for $silence_limit s is asked
+# for its registers, and ended: status 75.
 
 consoles_kept=40
 silence_limit=120
@@ -129,26 +131,26 @@ set_qemu_arguments() {
     for device in ${devices//,/ }; do add_device "$device"; done
 }
 
-# watch_l1: ends L1 when it has stopped by itself. With --count-time its seconds are not ours.
+# watch_l1: wakes L1, and ends it when it has stopped. With --count-time its seconds are not ours.
 watch_l1() {
     local size before='' silent=0
-    [ -z "$clock" ] || return 0
-    while sleep 10; do
+    cat "$run_dir/monitor.out" >"$run_dir/monitor" &
+    while [ -n "$clock" ] || [ "$silent" -lt "$silence_limit" ]; do
+        sleep 5
+        [ "$architecture" = arm64 ] || tell_monitor 'sendkey shift'
         size=$(stat -c %s "$run_dir/alive")
-        [ "$size" = "$before" ] && silent=$((silent + 10)) || silent=0
+        [ "$size" = "$before" ] && silent=$((silent + 5)) || silent=0
         before=$size
-        [ "$silent" -lt "$silence_limit" ] || break
     done
     : >"$run_dir/stopped"
-    ask_monitor 'info registers -a' 'info lapic' 'info pic' >>"$console"
+    tell_monitor 'info registers -a' 'info lapic' 'info pic'
+    sleep 1
+    tr -d '\r' <"$run_dir/monitor" | tail -n 150 >>"$console"
     kill "$qemu"
 }
 
-# ask_monitor COMMAND...: QEMU's answers
-ask_monitor() {
-    printf '%s\n' "$@" >"$run_dir/monitor.in"
-    timeout 5 cat "$run_dir/monitor.out" | tr -d '\r'
-}
+# tell_monitor COMMAND...
+tell_monitor() { printf '%s\n' "$@" >"$run_dir/monitor.in"; }
 
 # stop: on Ctrl-C and at the end; timeout passes the signal on to QEMU
 stop() {
@@ -199,7 +201,7 @@ boot() {
     qemu=
     kill "$watcher" 2>/dev/null
     # if QEMU failed early nobody opened the pipes: let the relays see their end
-    : <>"$run_dir/out" <>"$run_dir/err"
+    : <>"$run_dir/out" <>"$run_dir/err" <>"$run_dir/monitor.out"
     # shellcheck disable=SC2086 # a list
     wait $relays
     [ -s "$run_dir/status" ] || why_no_status "$status"
