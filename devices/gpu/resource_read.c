@@ -6,7 +6,7 @@
  *   GUEST blob         its guest memory; what a GPU wrote through its dma-buf is the same
  *                      pages, once DMA_BUF_IOCTL_SYNC said so
  *   HOST3D(_GUEST)     the host's memory: as it is mapped for the guest, or mapped for the
- *                      moment
+ *                      moment, and copied by the kernel (vmm/bounce.h)
  */
 #include <errno.h>
 #include <linux/dma-buf.h>
@@ -15,6 +15,7 @@
 
 #include "devices/gpu/guest_blob.h"
 #include "devices/gpu/resource_view.h"
+#include "vmm/bounce.h"
 
 #define PIXEL_SIZE 4u /* bytes; resource_view.h */
 
@@ -78,16 +79,41 @@ static bool read_guest_memory(const struct resource *resource,
     return good;
 }
 
+/* Rows without gaps are one. */
+static bool copy_rows(const struct bounce *bounce, const struct backing *backing,
+                      const struct resource_view *view, uint8_t *rows,
+                      struct error *error)
+{
+    uint64_t row_bytes = (uint64_t)PIXEL_SIZE * view->width;
+    uint64_t count = view->stride == row_bytes ? 1 : view->height;
+    uint64_t size = row_bytes * view->height / count;
+    for (uint32_t row = 0; row < count; row++)
+        if (!bounce_copy(bounce, rows + row * size, backing->host + row_offset(view, row),
+                         size, error))
+            return error_wrap(error, "row %u of %s (%s)", row,
+                              backing_kind_name(backing->kind), backing->exporter);
+    return true;
+}
+
+/* Its owner may cut the file behind a pointer, or take back the pages of a dma-buf, at any time:
+ * it is never loaded from by us. */
 static bool read_backing(const struct backing *backing, const struct resource_view *view,
                          uint8_t *rows, struct error *error)
 {
     bool is_dmabuf = backing->kind == BACKING_DMABUF;
-    if (is_dmabuf && !synchronise(backing->fd, DMA_BUF_SYNC_START, error))
+    struct error ignored;
+    struct bounce bounce;
+    if (!bounce_open(&bounce, error))
         return false;
-    uint64_t row_bytes = (uint64_t)PIXEL_SIZE * view->width;
-    for (uint32_t row = 0; row < view->height; row++)
-        memcpy(rows + row * row_bytes, backing->host + row_offset(view, row), row_bytes);
-    return !is_dmabuf || synchronise(backing->fd, DMA_BUF_SYNC_END, error);
+    bool good = !is_dmabuf || synchronise(backing->fd, DMA_BUF_SYNC_START, error);
+    if (good) {
+        good = copy_rows(&bounce, backing, view, rows, error);
+        if (is_dmabuf)
+            good = synchronise(backing->fd, DMA_BUF_SYNC_END, good ? error : &ignored) &&
+                   good;
+    }
+    bounce_close(&bounce);
+    return good;
 }
 
 static bool read_host_memory(struct gpu *gpu, struct resource *resource,

@@ -10,8 +10,10 @@
 #include <linux/dma-buf.h>
 
 #include "devices/gpu/witness_abi.h"
-#include "vmm/touch.h"
+#include "vmm/bounce.h"
 #include "vmm/trace.h"
+
+#define PIECE_WORDS 512u
 
 /* A mapping made for one look, so that what is seen is what any other process of the host
  * would see; for memory that has no file, its own mapping has to do. NULL when it cannot be
@@ -44,23 +46,55 @@ static void sync_view(const struct witness_view *view, uint64_t flags)
         ioctl(view->fd, DMA_BUF_IOCTL_SYNC, &sync);
 }
 
-static void write_pattern(uint8_t *target, uint64_t words, uint64_t seed)
+/* The memory of one look. */
+struct sight {
+    uint8_t *memory;
+    bool is_bar;
+    struct bounce bounce;
+};
+
+/* A BAR does not go, and takes only accesses of its own kind: of words. All else may lose its
+ * pages at any time, so that the kernel copies. One of the two is the sight's memory. */
+static bool copy_words(const struct sight *sight, void *to, const void *from,
+                       uint64_t words, struct error *error)
 {
-    for (uint64_t i = 0; i < words; i++) {
-        uint64_t word = witness_pattern(seed, i);
-        memcpy(target + 8 * i, &word, 8);
-    }
+    if (!sight->is_bar)
+        return bounce_copy(&sight->bounce, to, from, 8 * words, error);
+    for (uint64_t i = 0; i < words; i++)
+        ((volatile uint64_t *)to)[i] = ((const volatile uint64_t *)from)[i];
+    return true;
 }
 
-static uint64_t count_differences(const uint8_t *source, uint64_t words, uint64_t seed)
+static bool write_pattern(const struct sight *sight,
+                          const struct witness_request *request, struct error *error)
 {
-    uint64_t differences = 0;
-    for (uint64_t i = 0; i < words; i++) {
-        uint64_t word;
-        memcpy(&word, source + 8 * i, 8);
-        differences += word != witness_pattern(seed, i);
+    uint64_t buffer[PIECE_WORDS];
+    uint64_t words = request->length / 8;
+    for (uint64_t done = 0; done < words; done += PIECE_WORDS) {
+        uint64_t piece = words - done < PIECE_WORDS ? words - done : PIECE_WORDS;
+        for (uint64_t i = 0; i < piece; i++)
+            buffer[i] = witness_pattern(request->seed, done + i);
+        if (!copy_words(sight, sight->memory + request->offset + 8 * done, buffer, piece,
+                        error))
+            return false;
     }
-    return differences;
+    return true;
+}
+
+static bool count_differences(const struct sight *sight, struct witness_request *request,
+                              struct error *error)
+{
+    uint64_t buffer[PIECE_WORDS];
+    uint64_t words = request->length / 8;
+    for (uint64_t done = 0; done < words; done += PIECE_WORDS) {
+        uint64_t piece = words - done < PIECE_WORDS ? words - done : PIECE_WORDS;
+        if (!copy_words(sight, buffer, sight->memory + request->offset + 8 * done, piece,
+                        error))
+            return false;
+        for (uint64_t i = 0; i < piece; i++)
+            request->result += buffer[i] != witness_pattern(request->seed, done + i);
+    }
+    return true;
 }
 
 static uint32_t no_view(const struct witness *witness, uint32_t resource_id,
@@ -79,24 +113,22 @@ static uint32_t look(const struct witness *witness, const struct witness_view *v
     if (!u64_add(request->offset, request->length, &end) || end > view->size ||
         request->offset % 8 != 0 || request->length % 8 != 0)
         return WITNESS_BAD_REQUEST;
-    uint8_t *host = open_view(view, &error);
-    if (!host)
+    struct sight sight = {.is_bar = view->is_bar};
+    if (!bounce_open(&sight.bounce, &error))
         return no_view(witness, request->resource_id, &error);
-    bool writes = request->operation == WITNESS_WRITE;
-    uint64_t direction = writes ? DMA_BUF_SYNC_WRITE : DMA_BUF_SYNC_READ;
-    uint64_t first = request->offset & ~((uint64_t)sysconf(_SC_PAGESIZE) - 1);
-    sync_view(view, DMA_BUF_SYNC_START | direction);
-    /* The buffer may have lost its pages since it was mapped, with its device: to access
-     * one would be a SIGBUS. */
-    bool present = view->is_bar || touch_pages(host + first, end - first, &error);
-    if (present && writes)
-        write_pattern(host + request->offset, request->length / 8, request->seed);
-    else if (present)
-        request->result =
-            count_differences(host + request->offset, request->length / 8, request->seed);
-    sync_view(view, DMA_BUF_SYNC_END | direction);
-    close_view(view, host);
-    return present ? WITNESS_OK : no_view(witness, request->resource_id, &error);
+    sight.memory = open_view(view, &error);
+    bool good = sight.memory != NULL;
+    if (good) {
+        bool writes = request->operation == WITNESS_WRITE;
+        uint64_t direction = writes ? DMA_BUF_SYNC_WRITE : DMA_BUF_SYNC_READ;
+        sync_view(view, DMA_BUF_SYNC_START | direction);
+        good = writes ? write_pattern(&sight, request, &error)
+                      : count_differences(&sight, request, &error);
+        sync_view(view, DMA_BUF_SYNC_END | direction);
+        close_view(view, sight.memory);
+    }
+    bounce_close(&sight.bounce);
+    return good ? WITNESS_OK : no_view(witness, request->resource_id, &error);
 }
 
 static uint32_t observe(const struct witness *witness,

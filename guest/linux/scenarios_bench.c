@@ -3,7 +3,8 @@
  * What blobs and commands cost a program in the guest; the same program runs under any VMM.
  *
  *   bench-blob    create, the map ioctl, mmap() and the first touch of a blob, and its unmapping;
- *                 then with many held, and their unmapping. Options: size=BYTES rounds=N held=N
+ *                 then with many held, and their unmapping: of shared memory, and of Vulkan's.
+ *                 Options: size=BYTES rounds=N held=N vulkan=yes
  *   bench-queue   an empty submission of a venus context: with a fence that is waited for, and
  *                 many, of which the last is waited for. Options: rounds=N
  *
@@ -38,11 +39,11 @@ static int compare(const void *a, const void *b)
 }
 
 /* Sorts the times, in nanoseconds. */
-static void report(const struct test *test, const char *name, uint64_t *times,
-                   uint64_t count)
+static void report(const struct test *test, const char *what, const char *name,
+                   uint64_t *times, uint64_t count)
 {
     qsort(times, count, sizeof *times, compare);
-    test_say(test, "bench %s: %" PRIu64 " %" PRIu64 " %" PRIu64, name,
+    test_say(test, "bench %s-%s: %" PRIu64 " %" PRIu64 " %" PRIu64, what, name,
              times[0] / MICROSECOND_NS, times[count / 2] / MICROSECOND_NS,
              times[count * 99 / 100] / MICROSECOND_NS);
 }
@@ -51,21 +52,30 @@ static void report(const struct test *test, const char *name, uint64_t *times,
 
 struct bench {
     struct gpu gpu;
+    enum blob_kind kind;
     uint64_t size;   /* bytes of a blob */
     uint64_t rounds; /* for the times of one blob */
     uint64_t held;
     struct blob *blobs; /* held of them */
     uint64_t *times;    /* ns, as many as the larger of the two */
+    uint64_t objects;   /* of Vulkan, so far */
 };
 
-static bool add(struct test *test, const struct bench *bench, struct blob *blob)
+static bool add(struct test *test, struct bench *bench, struct blob *blob)
 {
-    *blob = (struct blob){
-        .kind = BLOB_SHM, .flags = VIRTGPU_USE_MAPPABLE, .size = bench->size};
+    *blob = (struct blob){.kind = bench->kind,
+                          .flags = VIRTGPU_USE_MAPPABLE,
+                          .size = bench->size,
+                          .object = ++bench->objects};
     CHECK_DONE(blob_create(&bench->gpu, blob));
     CHECK_DONE(blob_map(&bench->gpu, blob));
     *(volatile uint64_t *)blob->address = 1;
     return true;
+}
+
+static const char *name_of(const struct bench *bench)
+{
+    return bench->kind == BLOB_SHM ? "shm" : "vulkan";
 }
 
 /* Each waits for the unmapping of the one before it: the driver's queue is one. */
@@ -78,7 +88,7 @@ static bool measure_one(struct test *test, struct bench *bench)
         bench->times[i] = now() - start;
         CHECK_DONE(blob_destroy(&bench->gpu, &blob));
     }
-    report(test, "map", bench->times, bench->rounds);
+    report(test, name_of(bench), "map", bench->times, bench->rounds);
     return true;
 }
 
@@ -92,30 +102,39 @@ static bool measure_held(struct test *test, struct bench *bench)
         REQUIRE(add(test, bench, &bench->blobs[i]));
         bench->times[i] = now() - start;
     }
-    report(test, "map-held", bench->times, bench->held);
+    report(test, name_of(bench), "map-held", bench->times, bench->held);
     uint64_t start = now();
     for (uint64_t i = 0; i < bench->held; i++)
         CHECK_DONE(blob_destroy(&bench->gpu, &bench->blobs[i]));
     REQUIRE(add(test, bench, &last));
     bench->times[0] = (now() - start) / bench->held;
-    report(test, "unmap-held", bench->times, 1);
+    report(test, name_of(bench), "unmap-held", bench->times, 1);
     CHECK_DONE(blob_destroy(&bench->gpu, &last));
     return true;
 }
 
-static bool measure_all(struct test *test, struct bench *bench)
+static bool measure_kind(struct test *test, struct bench *bench, enum blob_kind kind)
 {
-    CHECK(bench->blobs != NULL && bench->times != NULL);
+    bench->kind = kind;
     CHECK_DONE(gpu_open_render(&bench->gpu));
-    bool works = blob_context(test, &bench->gpu, BLOB_SHM) && measure_one(test, bench) &&
+    bool works = blob_context(test, &bench->gpu, kind) && measure_one(test, bench) &&
                  measure_held(test, bench);
     gpu_close(&bench->gpu);
     return works;
 }
 
+static bool measure_all(struct test *test, struct bench *bench, bool vulkan)
+{
+    CHECK(bench->blobs != NULL && bench->times != NULL);
+    return measure_kind(test, bench, BLOB_SHM) &&
+           (!vulkan || measure_kind(test, bench, BLOB_VENUS));
+}
+
 bool scenario_bench_blob(struct test *test)
 {
-    struct bench bench;
+    struct bench bench = {.objects = 0};
+    bool vulkan;
+    REQUIRE(test_flag(test, "vulkan", false, &vulkan));
     REQUIRE(test_option(test, "size", 64 * KIB, &bench.size));
     REQUIRE(test_option(test, "rounds", 200, &bench.rounds));
     REQUIRE(test_option(test, "held", 4000, &bench.held));
@@ -123,7 +142,7 @@ bool scenario_bench_blob(struct test *test)
     CHECK(bench.held > 0 && bench.held <= COUNT_MAX);
     bench.blobs = calloc(bench.held, sizeof *bench.blobs);
     bench.times = calloc(bench.held + bench.rounds, sizeof *bench.times);
-    bool works = measure_all(test, &bench);
+    bool works = measure_all(test, &bench, vulkan);
     free(bench.blobs);
     free(bench.times);
     return works;
@@ -151,13 +170,13 @@ static bool measure_submissions(struct test *test, const struct gpu *gpu, uint64
         REQUIRE(wait_for(test, fence));
         times[i] = now() - start;
     }
-    report(test, "fence", times, rounds);
+    report(test, "submission", "fenced", times, rounds);
     uint64_t start = now();
     for (uint64_t i = 0; i < rounds; i++)
         CHECK_DONE(gpu_submit(gpu, &nothing, 0, NULL, 0, i + 1 < rounds ? NULL : &fence));
     REQUIRE(wait_for(test, fence));
     times[0] = (now() - start) / rounds;
-    report(test, "submission", times, 1);
+    report(test, "submission", "many", times, 1);
     return true;
 }
 

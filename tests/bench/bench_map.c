@@ -9,7 +9,8 @@
  * The three alternate, so that a machine whose speed drifts slows all. By size of the buffer, by
  * how many other blobs are mapped (each of one page, with a page between them), and by what the
  * vCPUs do meanwhile: nothing yet, halted, or a loop. Prints medians and 99th percentiles in
- * microseconds, and ratios of medians; --json for programs; --quick: fewer rounds and rows.
+ * microseconds, and ratios of medians. --json FILE: JSON lines, too, are added to it; --quick:
+ * fewer rounds and rows.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -52,7 +53,7 @@ struct series {
 };
 
 struct bench {
-    bool json;
+    FILE *json; /* or NULL */
     bool quick;
     struct trace trace;
     struct vm vm;
@@ -204,6 +205,27 @@ static void one_round(struct bench *bench, const struct row *row, int buffer, bo
 
 /* --- rows --- */
 
+static const char *buffer_name(const struct row *row)
+{
+    return row->is_udmabuf ? "udmabuf" : "memfd";
+}
+
+static void print_json(const struct bench *bench, const struct row *row,
+                       const double *median, const double *worst)
+{
+    fprintf(bench->json,
+            "{\"benchmark\":\"map\",\"buffer\":\"%s\",\"size\":%llu,\"live\":%u,"
+            "\"vcpus\":%u,\"vcpus_are\":\"%s\",\"rounds\":%u,"
+            "\"bare_median_us\":%.1f,\"bare_p99_us\":%.1f,"
+            "\"window_median_us\":%.1f,\"window_p99_us\":%.1f,"
+            "\"slot_median_us\":%.1f,\"slot_p99_us\":%.1f}\n",
+            buffer_name(row), (unsigned long long)row->size, row->live, row->cpu_count,
+            activity_names[row->activity], bench->series[BARE].count, median[BARE],
+            worst[BARE], median[WINDOW_MAP], worst[WINDOW_MAP], median[SLOT_MAP],
+            worst[SLOT_MAP]);
+    fflush(bench->json);
+}
+
 static void print_row(struct bench *bench, const struct row *row)
 {
     double median[WAY_COUNT];
@@ -212,27 +234,16 @@ static void print_row(struct bench *bench, const struct row *row)
         median[way] = percentile(&bench->series[way], 50);
         worst[way] = percentile(&bench->series[way], 99);
     }
-    const char *buffer = row->is_udmabuf ? "udmabuf" : "memfd";
-    const char *activity = activity_names[row->activity];
-    if (bench->json)
-        printf(
-            "{\"benchmark\":\"map\",\"buffer\":\"%s\",\"size\":%llu,\"live\":%u,"
-            "\"vcpus\":%u,\"vcpus_are\":\"%s\",\"rounds\":%u,"
-            "\"bare_median_us\":%.1f,\"bare_p99_us\":%.1f,"
-            "\"window_median_us\":%.1f,\"window_p99_us\":%.1f,"
-            "\"slot_median_us\":%.1f,\"slot_p99_us\":%.1f}\n",
-            buffer, (unsigned long long)row->size, row->live, row->cpu_count, activity,
-            bench->series[BARE].count, median[BARE], worst[BARE], median[WINDOW_MAP],
-            worst[WINDOW_MAP], median[SLOT_MAP], worst[SLOT_MAP]);
-    else
-        printf(
-            "%-7s %8llu %6u %2u %-7s  %9.1f %9.1f  %9.1f %9.1f  %9.1f %9.1f  %6.2f "
-            "%6.2f\n",
-            buffer, (unsigned long long)(row->size / KIB), row->live, row->cpu_count,
-            activity, median[BARE], worst[BARE], median[WINDOW_MAP], worst[WINDOW_MAP],
-            median[SLOT_MAP], worst[SLOT_MAP], median[WINDOW_MAP] / median[BARE],
-            median[SLOT_MAP] / median[WINDOW_MAP]);
+    printf(
+        "%-7s %8llu %6u %2u %-7s  %9.1f %9.1f  %9.1f %9.1f  %9.1f %9.1f  %6.2f "
+        "%6.2f\n",
+        buffer_name(row), (unsigned long long)(row->size / KIB), row->live,
+        row->cpu_count, activity_names[row->activity], median[BARE], worst[BARE],
+        median[WINDOW_MAP], worst[WINDOW_MAP], median[SLOT_MAP], worst[SLOT_MAP],
+        median[WINDOW_MAP] / median[BARE], median[SLOT_MAP] / median[WINDOW_MAP]);
     fflush(stdout);
+    if (bench->json)
+        print_json(bench, row, median, worst);
 }
 
 static unsigned rounds_of(const struct bench *bench, const struct row *row)
@@ -287,20 +298,29 @@ static void measure_sizes(struct bench *bench, bool is_udmabuf)
         measure(bench, &(struct row){.is_udmabuf = is_udmabuf, .size = size});
 }
 
+static void parse(struct bench *bench, int argc, char **argv)
+{
+    for (int i = 1; i < argc; i++) {
+        bench->quick |= strcmp(argv[i], "--quick") == 0;
+        if (strcmp(argv[i], "--json") != 0)
+            continue;
+        errno = EINVAL;
+        bench->json = i + 1 < argc ? fopen(argv[i + 1], "ae") : NULL;
+        if (!bench->json)
+            fail("--json FILE", NULL);
+    }
+}
+
 int main(int argc, char **argv)
 {
     static struct bench bench;
-    for (int i = 1; i < argc; i++) {
-        bench.json |= strcmp(argv[i], "--json") == 0;
-        bench.quick |= strcmp(argv[i], "--quick") == 0;
-    }
+    parse(&bench, argc, argv);
     trace_init(&bench.trace, stderr, false);
-    if (!bench.json)
-        puts(
-            "                       other vCPUs           bare               window"
-            "                slot        window  slot\n"
-            "buffer       KiB  blobs              median       p99     median       p99"
-            "     median       p99   /bare /window");
+    puts(
+        "                       other vCPUs           bare               window"
+        "                slot        window  slot\n"
+        "buffer       KiB  blobs              median       p99     median       p99"
+        "     median       p99   /bare /window");
     measure_sizes(&bench, false);
     if (access("/dev/udmabuf", R_OK | W_OK) == 0)
         measure_sizes(&bench, true);

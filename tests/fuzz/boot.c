@@ -26,6 +26,7 @@ struct prefix {
 static const struct boot_device devices[] = {
     {.kind = BOOT_DEVICE_SERIAL, .irq = 4, .base = 0x3f8, .size = 8},
     {.kind = BOOT_DEVICE_VIRTIO_MMIO, .irq = 5, .base = 0xd0000000, .size = 0x1000},
+    {.kind = BOOT_DEVICE_PVPANIC, .base = 0xd0010000, .size = 1},
 };
 
 /* Takes up to `length` bytes of the input as they lie there. */
@@ -51,6 +52,7 @@ static void prepare(const struct guest_memory *memory, const struct boot_image *
                 .ecam = {gpa(0xe0000000), prefix->has_pci ? MIB : 0},
                 .memory32 = {gpa(0xe1000000), 16 * MIB},
                 .memory64 = {gpa(64 * GIB), GIB},
+                .intx_irq = 9,
             },
         .gic_version = 3,
     };

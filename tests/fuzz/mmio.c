@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Any accesses of a guest to the registers of virtio-mmio, with rings in its memory that it
- * chose, too. The device's thread runs: it serves the queues, as far as it is let, until it is
- * reset. What must hold afterwards: a reset reads back 0, and the device starts again.
+ * chose, too. The device's thread runs: it serves the queues, as far as it is let, and events of
+ * its own, until it is reset. What must hold afterwards: a reset reads back 0, and the device
+ * starts again.
  */
 #include <linux/virtio_config.h>
 #include <linux/virtio_ids.h>
@@ -12,6 +13,8 @@
 #include <sched.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
 
 #include "tests/fuzz/fuzz.h"
 #include "virtio/mmio.h"
@@ -24,9 +27,10 @@
 #define QUEUES       2u
 #define CHAINS_MAX   32u /* of one turn */
 
-/* One access of the guest: to a register, or to the memory of its rings. */
+/* One access of the guest: to a register, or to the memory of its rings; is_event: something
+ * happens to the device, whose configuration changes. */
 struct access {
-    uint8_t size : 2, is_write : 1, is_ram : 1, is_register : 1, unused : 3;
+    uint8_t size : 2, is_write : 1, is_ram : 1, is_register : 1, is_event : 1, unused : 2;
     uint8_t offset; /* is_register: 4 bytes each */
     uint16_t place;
     uint64_t value;
@@ -38,6 +42,7 @@ struct machine {
     struct virtio_mmio mmio;
     struct trace trace;
     uint8_t config[CONFIG_SIZE];
+    int event_fd;
 };
 
 static void started(void *context, uint64_t features)
@@ -83,6 +88,15 @@ static void config_written(void *context, uint32_t offset, uint32_t size)
     FUZZ_CHECK(offset <= CONFIG_SIZE && size <= CONFIG_SIZE - offset);
 }
 
+static void event_happened(void *context)
+{
+    struct machine *machine = context;
+    eventfd_t count;
+    eventfd_read(machine->event_fd, &count);
+    const uint8_t byte = (uint8_t)count;
+    virtio_device_change_config(&machine->device, byte % CONFIG_SIZE, &byte, 1);
+}
+
 static const struct virtio_device_ops device_ops = {
     .start = started, .queue_kicked = kicked, .reset = reset};
 
@@ -105,9 +119,11 @@ static void set_up(struct machine *machine)
                 .trace = &machine->trace,
             },
     };
+    machine->event_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     trace_init(&machine->trace, stderr, false);
     atomic_store(&machine->trace.warnings, TRACE_WARNINGS_MAX); /* silent */
-    FUZZ_CHECK(virtio_device_init(&machine->device, &error));
+    FUZZ_CHECK(machine->event_fd >= 0 && virtio_device_init(&machine->device, &error));
+    virtio_device_watch(&machine->device, machine->event_fd, event_happened);
     virtio_device_add_shm(&machine->device, 1, (struct gpa_range){gpa(64 * GIB), MIB});
     virtio_mmio_init(&machine->mmio, &machine->device);
     const struct bus_entry entry = {.name = "fuzz",
@@ -138,13 +154,16 @@ static void let_thread_work(struct machine *machine)
     struct virtio_device *device = &machine->device;
     bool busy = true;
     for (unsigned i = 0; i < 200 && busy; i++) {
-        struct pollfd kicks[QUEUES] = {{.fd = device->kick_fds[0], .events = POLLIN},
-                                       {.fd = device->kick_fds[1], .events = POLLIN}};
+        struct pollfd kicks[QUEUES + 1] = {
+            {.fd = device->kick_fds[0], .events = POLLIN},
+            {.fd = device->kick_fds[1], .events = POLLIN},
+            {.fd = machine->event_fd, .events = POLLIN},
+        };
         sched_yield();
         pthread_mutex_lock(&device->lock);
         busy = device->start_asked;
         pthread_mutex_unlock(&device->lock);
-        busy = poll(kicks, QUEUES, 0) > 0 || busy;
+        busy = poll(kicks, ARRAY_SIZE(kicks), 0) > 0 || busy;
     }
 }
 
@@ -157,7 +176,10 @@ static void do_access(struct machine *machine, const struct access *access)
         access->is_register ? access->offset * 4u : access->place % VIRTIO_MMIO_SIZE;
     if (access->is_register)
         size = sizeof(uint32_t);
-    if (access->is_ram) {
+    if (access->is_event) {
+        eventfd_write(machine->event_fd, 1 + access->place % 256u);
+        let_thread_work(machine);
+    } else if (access->is_ram) {
         FUZZ_CHECK(guest_memory_write(machine->device.memory, gpa(RINGS + access->place),
                                       &access->value, size, &error));
     } else if (access->is_write) {
@@ -202,6 +224,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     }
     check_reset(&machine);
     virtio_device_finish(&machine.device);
+    close(machine.event_fd);
     fuzz_check_files();
     return 0;
 }
@@ -247,6 +270,8 @@ void fuzz_seeds(void)
         RAM(0x1002, 1, 1),
         WRITE(QUEUE_NOTIFY, 0),
         READ(INTERRUPT_STATUS),
+        {.is_event = 1, .place = 3},
+        READ(CONFIG_GENERATION),
         WRITE(INTERRUPT_ACK, 3),
         WRITE(QUEUE_READY, 0),
     };
@@ -256,6 +281,16 @@ void fuzz_seeds(void)
         READ(SHM_LEN_HIGH), READ(SHM_BASE_LOW), READ(SHM_BASE_HIGH),
         WRITE(SHM_SEL, 7),  READ(SHM_LEN_LOW),  READ(CONFIG),
         WRITE(CONFIG, 1),   WRITE(STATUS, 128), READ(CONFIG_GENERATION)};
+    /* A ring that says too much, and one that is nowhere. */
+    struct access broken[ARRAY_SIZE(driver)];
+    memcpy(broken, driver, sizeof driver);
+    broken[18].value = 1000;
+    fuzz_seed("broken", broken, sizeof broken);
+    broken[10].value = 64; /* more chains than one turn takes */
+    broken[18].value = 40;
+    fuzz_seed("busy", broken, sizeof broken);
+    broken[11].value = UINT32_MAX;
+    fuzz_seed("nowhere", broken, sizeof broken);
     fuzz_seed("driver", driver, sizeof driver);
     fuzz_seed("regions", regions, sizeof regions);
     struct access all[ACCESSES_MAX];

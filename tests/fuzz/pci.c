@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Any accesses of a guest to a PCI function: configuration space, BARs and what is behind them,
- * anywhere in the bridge's windows. A virtio device is behind it, whose thread does not run.
- * KVM is a fake that keeps count: a doorbell is removed where it was made, and none is left when
- * memory decoding is off.
+ * Any accesses of a guest to two PCI functions: configuration space, BARs and what is behind
+ * them, anywhere in the bridge's windows. Virtio devices are behind them, one with a region and
+ * messages, one with the pin alone; their threads do not run, and raise interrupts when the
+ * input says so. KVM is a fake that keeps count, and that may say no: a doorbell is removed where
+ * it was made, and none is left when memory decoding is off.
  */
 #include <linux/pci_regs.h>
 #include <linux/virtio_ids.h>
@@ -17,44 +18,50 @@
 #define ECAM           gpa(0xe0000000)
 #define MEMORY32       gpa(0xe1000000)
 #define MEMORY64       gpa(64 * GIB)
-#define SLOT           1u
+#define FUNCTIONS      2u /* in the slots from 1 on */
 #define ACCESSES_MAX   200u
 #define SHM_SIZE       (1 * MIB)
 #define CONFIG_SIZE    16u
 #define DOORBELLS_MAX  16u
 #define FUNCTION_SPACE 4096u
-#define FUNCTION       (8ull * SLOT * FUNCTION_SPACE) /* in the ECAM */
+#define QUEUES         2u
 
 struct access {
-    uint8_t place : 3, size : 2, is_write : 1, unused : 2;
+    uint8_t place : 3, size : 2, is_write : 1, kvm_fails : 1, function : 1;
     uint8_t bar;
     uint16_t offset;
     uint64_t value;
 };
 
 struct machine {
+    const struct guest_memory *memory;
     struct bus bus;
     struct pci_host host;
-    struct virtio_device device;
-    struct virtio_pci pci;
+    struct virtio_device devices[FUNCTIONS];
+    struct virtio_pci pcis[FUNCTIONS];
     struct irq_routes routes;
     struct kvm_events events;
     struct trace trace;
     uint8_t config[CONFIG_SIZE];
     uint64_t doorbells[DOORBELLS_MAX];
     unsigned doorbell_count;
+    unsigned refused_doorbells; /* nobody has them, and they are removed, too */
+    bool kvm_fails;
     struct gpa_range shm; /* size 0: nowhere */
 };
 
 /* --- KVM --- */
 
+static bool answer(const struct machine *machine, struct error *error)
+{
+    return !machine->kvm_fails || error_set(error, ERROR_HOST_KVM, "KVM says no");
+}
+
 static bool set_routing(void *context, const struct kvm_irq_routing *table,
                         struct error *error)
 {
-    (void)context;
-    (void)error;
     FUZZ_CHECK(table->nr <= IRQ_ROUTES_MAX + ARCH_IRQ_PIN_ROUTES_MAX);
-    return true;
+    return answer(context, error);
 }
 
 static bool attach(void *context, uint32_t gsi, int event_fd, struct error *error)
@@ -67,11 +74,9 @@ static bool attach(void *context, uint32_t gsi, int event_fd, struct error *erro
 
 static bool set_line(void *context, uint32_t irq, bool level, struct error *error)
 {
-    (void)context;
     (void)irq;
     (void)level;
-    (void)error;
-    return true;
+    return answer(context, error);
 }
 
 static bool set_doorbell(void *context, uint64_t address, uint32_t size, int event_fd,
@@ -80,10 +85,17 @@ static bool set_doorbell(void *context, uint64_t address, uint32_t size, int eve
     struct machine *machine = context;
     unsigned i = 0;
     (void)size;
-    (void)error;
     FUZZ_CHECK(event_fd >= 0);
     while (i < machine->doorbell_count && machine->doorbells[i] != address)
         i++;
+    if (on && !answer(machine, error)) {
+        machine->refused_doorbells++;
+        return false;
+    }
+    if (!on && i == machine->doorbell_count && machine->refused_doorbells > 0) {
+        machine->refused_doorbells--;
+        return error_set(error, ERROR_HOST_KVM, "there is none");
+    }
     FUZZ_CHECK((i < machine->doorbell_count) == !on);
     if (on) {
         FUZZ_CHECK(i < DOORBELLS_MAX);
@@ -131,26 +143,48 @@ static void shm_moved(void *context, uint8_t id, const struct gpa_range *range)
 static const struct virtio_device_ops device_ops = {
     .start = started, .queue_kicked = kicked, .reset = reset};
 
+static const struct virtio_device kinds[FUNCTIONS] = {
+    {
+        .name = "fuzz",
+        .device_id = VIRTIO_ID_GPU,
+        .features = 0xffff,
+        .queue_count = QUEUES,
+        .ops = &device_ops,
+        .config_size = CONFIG_SIZE,
+        .config_written = config_written,
+        .shm_moved = shm_moved,
+    },
+    {
+        .name = "fuzz-pin",
+        .device_id = VIRTIO_ID_BLOCK,
+        .queue_count = QUEUES,
+        .ops = &device_ops,
+        .config_size = CONFIG_SIZE, /* read-only */
+    },
+};
+
+static void add_function(struct machine *machine, unsigned index)
+{
+    struct error error;
+    struct virtio_device *device = &machine->devices[index];
+    *device = kinds[index];
+    device->context = machine;
+    device->config = machine->config;
+    device->memory = machine->memory;
+    device->trace = &machine->trace;
+    FUZZ_CHECK(virtio_device_init(device, &error));
+    if (device->shm_moved)
+        virtio_device_add_shm(device, 1, (struct gpa_range){MEMORY64, SHM_SIZE});
+    FUZZ_CHECK(virtio_pci_init(&machine->pcis[index], &machine->host, index + 1, device,
+                               device->shm_moved ? &machine->routes : NULL, &error));
+}
+
 static void set_up(struct machine *machine)
 {
     struct error error;
     *machine = (struct machine){
+        .memory = fuzz_memory(0, MIB),
         .events = {machine, set_routing, attach, set_line, set_doorbell},
-        .device =
-            {
-                .name = "fuzz",
-                .device_id = VIRTIO_ID_GPU,
-                .features = 0xffff,
-                .queue_count = 2,
-                .ops = &device_ops,
-                .context = machine,
-                .config = machine->config,
-                .config_size = CONFIG_SIZE,
-                .config_written = config_written,
-                .shm_moved = shm_moved,
-                .memory = fuzz_memory(0, MIB),
-                .trace = &machine->trace,
-            },
     };
     trace_init(&machine->trace, stderr, false);
     atomic_store(&machine->trace.warnings, TRACE_WARNINGS_MAX); /* silent */
@@ -164,24 +198,30 @@ static void set_up(struct machine *machine)
     };
     FUZZ_CHECK(pci_host_init(&machine->host, &config, &error) &&
                pci_host_add_to_bus(&machine->host, &machine->bus, &error) &&
-               irq_routes_init(&machine->routes, &machine->events, &error) &&
-               virtio_device_init(&machine->device, &error));
-    virtio_device_add_shm(&machine->device, 1, (struct gpa_range){MEMORY64, SHM_SIZE});
-    FUZZ_CHECK(virtio_pci_init(&machine->pci, &machine->host, SLOT, &machine->device,
-                               &machine->routes, &error));
+               irq_routes_init(&machine->routes, &machine->events, &error));
+    for (unsigned i = 0; i < FUNCTIONS; i++)
+        add_function(machine, i);
 }
 
 static void tear_down(struct machine *machine)
 {
-    virtio_pci_finish(&machine->pci);
-    virtio_device_finish(&machine->device);
+    for (unsigned i = 0; i < FUNCTIONS; i++) {
+        virtio_pci_finish(&machine->pcis[i]);
+        virtio_device_finish(&machine->devices[i]);
+    }
     irq_routes_finish(&machine->routes);
     pci_host_finish(&machine->host);
 }
 
 /* --- the guest --- */
 
-/* Configuration space of the function; a BAR, where it is now; the windows, anywhere. */
+/* Configuration space of a function. */
+static uint64_t config_of(unsigned function)
+{
+    return ECAM.value + 8ull * (function + 1) * FUNCTION_SPACE;
+}
+
+/* That; the windows, anywhere; a BAR, where it is now. */
 static uint64_t address_of(const struct machine *machine, const struct access *access)
 {
     struct gpa_range range;
@@ -189,7 +229,7 @@ static uint64_t address_of(const struct machine *machine, const struct access *a
     case 0:
     case 1:
     case 2:
-        return ECAM.value + FUNCTION + access->offset % FUNCTION_SPACE;
+        return config_of(access->function) + access->offset % FUNCTION_SPACE;
     case 3:
         return ECAM.value + access->offset * 16ull;
     case 4:
@@ -197,10 +237,24 @@ static uint64_t address_of(const struct machine *machine, const struct access *a
     case 5:
         return MEMORY64.value + access->offset * 64ull;
     default:
-        if (pci_config_bar(&machine->pci.function, access->bar % PCI_BARS, &range))
+        if (pci_config_bar(&machine->pcis[access->function].function,
+                           access->bar % PCI_BARS, &range))
             return range.start.value + access->offset;
         return MEMORY32.value + access->offset;
     }
+}
+
+/* A used buffer, or a change of the configuration, as virtio_device.c says it. */
+static void raise_interrupt(struct virtio_device *device, const struct access *access)
+{
+    const uint8_t byte = (uint8_t)access->value;
+    unsigned queue = access->bar % (QUEUES + 1);
+    if (queue == QUEUES) {
+        virtio_device_change_config(device, access->offset % CONFIG_SIZE, &byte, 1);
+        return;
+    }
+    atomic_fetch_or(&device->interrupt_status, 1);
+    device->interrupt_ops->raise(device->interrupt_context, queue);
 }
 
 static void do_access(struct machine *machine, const struct access *access)
@@ -208,14 +262,20 @@ static void do_access(struct machine *machine, const struct access *access)
     uint64_t value;
     uint64_t address = address_of(machine, access);
     unsigned size = 1u << access->size;
-    if (access->is_write)
+    machine->kvm_fails = access->kvm_fails;
+    if (access->place == 6)
+        raise_interrupt(&machine->devices[access->function], access);
+    else if (access->is_write)
         bus_write(&machine->bus, address, size, access->value);
     else
         bus_read(&machine->bus, address, size, &value);
+    machine->kvm_fails = false;
     /* The region is in its window, or nowhere. */
     const struct gpa_range window = {MEMORY64, 4 * SHM_SIZE};
+    const struct gpa_range window32 = {MEMORY32, 16 * MIB};
     FUZZ_CHECK(machine->shm.size == 0 ||
-               gpa_range_contains(window, machine->shm.start, machine->shm.size));
+               gpa_range_contains(window, machine->shm.start, machine->shm.size) ||
+               gpa_range_contains(window32, machine->shm.start, machine->shm.size));
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -224,7 +284,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct fuzz_input input = {data, size};
     set_up(&machine);
     uint64_t class_code; /* virtio 1.4, 5.7.7: DISPLAY_OTHER, as there is no VGA */
-    bus_read(&machine.bus, ECAM.value + FUNCTION + PCI_CLASS_REVISION, 4, &class_code);
+    bus_read(&machine.bus, config_of(0) + PCI_CLASS_REVISION, 4, &class_code);
     FUZZ_CHECK(class_code >> 8 == 0x038000);
     for (unsigned i = 0; i < ACCESSES_MAX && input.left > 0; i++) {
         struct access access;
@@ -232,7 +292,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         do_access(&machine, &access);
     }
     /* Without memory decoding there is nothing of it. */
-    bus_write(&machine.bus, ECAM.value + FUNCTION + PCI_COMMAND, 2, 0);
+    for (unsigned i = 0; i < FUNCTIONS; i++)
+        bus_write(&machine.bus, config_of(i) + PCI_COMMAND, 2, 0);
     FUZZ_CHECK(machine.doorbell_count == 0 && machine.shm.size == 0);
     tear_down(&machine);
     fuzz_check_files();
@@ -252,7 +313,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         .value = (value_)                                                                \
     }
 
-void fuzz_seeds(void)
+static void seed_drivers(void)
 {
     /* As an operating system does: off, sizes, addresses, on. */
     static const struct access bars[] = {
@@ -277,6 +338,73 @@ void fuzz_seeds(void)
     };
     fuzz_seed("bars", bars, sizeof bars);
     fuzz_seed("virtio", virtio, sizeof virtio);
+}
+
+static void seed_interrupts(void)
+{
+    /* MSI-X, messages that wait and that do not, and a function-level reset; the capabilities are
+     * where pci_host_add() and virtio/pci.c put them. */
+    static const struct access interrupts[] = {
+        BAR(0, 0x14, 0, 3),
+        BAR(0, 0x10, 1, 0),
+        BAR(0, 0x1a, 1, 1),
+        BAR(0, 0x4010, 3, 0xfee00000),
+        BAR(0, 0x4018, 3, 33),
+        CONFIG(0x42, 1, 0x8000),
+        {.place = 6, .bar = 0},
+        CONFIG(0x42, 1, 0xc000),
+        {.place = 6, .bar = 0},
+        {.place = 7, .size = 3, .offset = 0x4800},
+        CONFIG(0x42, 1, 0x8000),
+        {.place = 7,
+         .size = 3,
+         .is_write = 1,
+         .kvm_fails = 1,
+         .offset = 0x4010,
+         .value = 0xfee01000},
+        BAR(0, 0x401c, 2, 1),
+        {.place = 6, .bar = 0, .kvm_fails = 1},
+        CONFIG(0x55, 0, 0x80),
+    };
+    /* The pin, of the other function; one BAR over another. */
+    static const struct access pin[] = {
+        {.place = 6, .bar = QUEUES, .function = 1},
+        {.place = 6, .bar = 0, .function = 1},
+        {.place = 0, .size = 1, .offset = PCI_STATUS, .function = 1},
+        {.place = 7, .size = 0, .offset = 0x1000, .function = 1},
+        CONFIG(0x10, 2, 0xe1000000),
+        {.place = 0,
+         .size = 2,
+         .is_write = 1,
+         .offset = 0x10,
+         .function = 1,
+         .kvm_fails = 1,
+         .value = 0xe1000000},
+        CONFIG(0x04, 1, 0x400),
+    };
+    /* A register of a BAR through configuration space. */
+    static const struct access through_config[] = {
+        CONFIG(0xd0, 0, 0),
+        CONFIG(0xd4, 2, 0x14),
+        CONFIG(0xd8, 2, 1),
+        CONFIG(0xdc, 0, 3),
+        {.place = 0, .size = 0, .offset = 0xdc},
+    };
+    fuzz_seed("interrupts", interrupts, sizeof interrupts);
+    fuzz_seed("pin", pin, sizeof pin);
+    fuzz_seed("through-config", through_config, sizeof through_config);
+}
+
+void fuzz_seeds(void)
+{
+    seed_drivers();
+    seed_interrupts();
+    /* The common configuration, in each width. */
+    struct access reads[3 * 56];
+    for (unsigned i = 0; i < ARRAY_SIZE(reads); i++)
+        reads[i] =
+            (struct access){.place = 7, .size = i % 3 & 3, .offset = (uint16_t)(i / 3)};
+    fuzz_seed("reads", reads, sizeof reads);
     /* Every byte of configuration space. */
     struct access all[ACCESSES_MAX];
     for (unsigned i = 0; i < ACCESSES_MAX; i++)

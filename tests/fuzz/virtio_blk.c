@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Any requests for virtio-blk, in chains of any shape; the workers are real threads, the
- * device's own thread is this one. In the end every request is free again.
+ * Any requests for virtio-blk, in chains of any shape, for a disk that can be written and for one
+ * that cannot; the workers are real threads, the device's own thread is this one. The queue may
+ * stop at any moment. In the end every request is free again.
  */
 #include <linux/virtio_blk.h>
 #include <poll.h>
@@ -20,9 +21,16 @@
 #define IMAGE_SIZE     (64 * KIB)
 #define OPERATIONS_MAX 32u
 #define DATA_MAX       3u
+#define TIMES          40u /* twice is more than the ring has */
+
+/* The first byte of the input. */
+struct setup {
+    uint8_t features : 4, is_readonly : 1, unused : 3; /* from FLUSH on */
+};
 
 struct operation {
-    uint8_t data_count : 2, waits : 1, no_status : 1, anywhere : 1, unused : 3;
+    uint8_t data_count : 2, waits : 1, no_status : 1, anywhere : 1, stops : 1,
+        is_repeated : 1, unused : 1;
     uint8_t writable; /* one bit for each piece of data */
     uint16_t header_size;
     struct {
@@ -33,24 +41,32 @@ struct operation {
     struct virtio_blk_discard_write_zeroes range;
 };
 
-static struct virtio_blk blk;
+static struct virtio_blk disks[2]; /* the second one is read-only */
+static char paths[2][32];
 static struct guest_memory *memory;
 static struct trace trace;
 
 /* The device's thread ends again: its work is done here. */
-static void set_up_once(void)
+static void start_disk(unsigned index)
 {
     struct error error;
-    char path[32];
+    struct virtio_blk *blk = &disks[index];
     static const uint8_t image[IMAGE_SIZE];
+    int fd = fuzz_file(image, sizeof image);
+    snprintf(paths[index], sizeof paths[index], "/proc/self/fd/%d", fd);
+    FUZZ_CHECK(virtio_blk_init(blk, paths[index], index > 0, memory, &trace, &error));
+    FUZZ_CHECK(virtio_blk_start(blk, &error));
+    virtio_device_stop(&blk->virtio);
+}
+
+static void set_up_once(void)
+{
     if (memory)
         return;
     memory = fuzz_memory(0, RAM_SIZE);
     trace_init(&trace, fopen("/dev/null", "w"), false);
-    snprintf(path, sizeof path, "/proc/self/fd/%d", fuzz_file(image, sizeof image));
-    FUZZ_CHECK(virtio_blk_init(&blk, path, false, memory, &trace, &error));
-    FUZZ_CHECK(virtio_blk_start(&blk, &error));
-    virtio_device_stop(&blk.virtio);
+    for (unsigned i = 0; i < ARRAY_SIZE(disks); i++)
+        start_disk(i);
 }
 
 static void send(struct virtqueue_mock *mock, const struct operation *operation,
@@ -79,54 +95,75 @@ static void send(struct virtqueue_mock *mock, const struct operation *operation,
     if (!operation->no_status)
         segments[count++] =
             (struct virtqueue_mock_segment){gpa(STATUSES + number), 1, true};
-    virtqueue_mock_add(mock, segments, count);
+    uint16_t head = virtqueue_mock_add(mock, segments, count);
+    for (unsigned i = 1; operation->is_repeated && i < TIMES; i++)
+        virtqueue_mock_add_head(mock, head);
     virtqueue_mock_publish(mock);
 }
 
-static bool in_flight(void)
+static bool in_flight(struct virtio_blk *blk)
 {
-    pthread_mutex_lock(&blk.workers.lock);
-    bool some = blk.workers.waiting.first || blk.workers.done.first ||
-                blk.workers.running_count > 0;
-    pthread_mutex_unlock(&blk.workers.lock);
+    pthread_mutex_lock(&blk->workers.lock);
+    bool some = blk->workers.waiting.first || blk->workers.done.first ||
+                blk->workers.running_count > 0;
+    pthread_mutex_unlock(&blk->workers.lock);
     return some;
 }
 
-static void finish_some(void)
+static void finish_some(struct virtio_blk *blk)
 {
-    struct pollfd done = {.fd = blk.workers.done_fd, .events = POLLIN};
-    if (in_flight() && poll(&done, 1, 1) > 0)
-        blk.virtio.watches[0].readable(&blk);
+    struct pollfd done = {.fd = blk->workers.done_fd, .events = POLLIN};
+    if (in_flight(blk) && poll(&done, 1, 1) > 0)
+        blk->virtio.watches[0].readable(blk);
+}
+
+static void start_queue(struct virtio_blk *blk, struct virtqueue_mock *mock)
+{
+    struct error error;
+    virtqueue_mock_init(mock, memory, gpa(RING), RING_SIZE, true);
+    blk->virtio.queues[0] = virtqueue_mock_queue(mock);
+    FUZZ_CHECK(virtqueue_start(&blk->virtio.queues[0], &error));
+    blk->virtio.queue_running[0] = true;
+}
+
+/* Nothing is in flight any more. */
+static void stop_queue(struct virtio_blk *blk)
+{
+    blk->virtio.ops->queue_stopped(blk, 0);
+    unsigned unused = 0;
+    for (const struct virtio_blk_request *request = blk->unused.first; request;
+         request = request->next)
+        unused++;
+    FUZZ_CHECK(unused == VIRTQUEUE_SIZE_MAX);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    struct error error;
     struct fuzz_input input = {data, size};
     struct virtqueue_mock mock;
+    struct setup setup;
     set_up_once();
     atomic_store(&trace.warnings, TRACE_WARNINGS_MAX); /* silent */
-    blk.virtio.ops->start(&blk, (uint64_t)fuzz_take8(&input) << VIRTIO_BLK_F_FLUSH);
-    virtqueue_mock_init(&mock, memory, gpa(RING), RING_SIZE, true);
-    blk.virtio.queues[0] = virtqueue_mock_queue(&mock);
-    FUZZ_CHECK(virtqueue_start(&blk.virtio.queues[0], &error));
-    blk.virtio.queue_running[0] = true;
+    fuzz_take(&input, &setup, sizeof setup);
+    struct virtio_blk *blk = &disks[setup.is_readonly];
+    blk->virtio.ops->start(blk, (uint64_t)setup.features << VIRTIO_BLK_F_FLUSH);
+    start_queue(blk, &mock);
     for (unsigned i = 0; i < OPERATIONS_MAX && input.left > 0; i++) {
         struct operation operation;
         fuzz_take(&input, &operation, sizeof operation);
         send(&mock, &operation, i);
-        while (blk.virtio.ops->queue_kicked(&blk, 0))
+        while (blk->virtio.ops->queue_kicked(blk, 0))
             ;
         if (operation.waits)
-            finish_some();
+            finish_some(blk);
+        if (operation.stops) {
+            stop_queue(blk);
+            start_queue(blk, &mock);
+        }
     }
-    finish_some();
-    blk.virtio.ops->queue_stopped(&blk, 0);
-    unsigned unused = 0;
-    for (const struct virtio_blk_request *request = blk.unused.first; request;
-         request = request->next)
-        unused++;
-    FUZZ_CHECK(unused == VIRTQUEUE_SIZE_MAX);
+    finish_some(blk);
+    blk->virtio.ops->reset(blk);
+    stop_queue(blk);
     return 0;
 }
 
@@ -134,12 +171,19 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 static void seed(const char *name, struct operation operation)
 {
-    uint8_t bytes[1 + 2 * sizeof operation];
+    struct {
+        struct setup setup;
+        struct operation operations[2];
+    } __attribute__((packed)) seed = {.setup = {.features = 1}};
+    char readonly[32];
     operation.waits = 1;
-    bytes[0] = 1;
-    memcpy(bytes + 1, &operation, sizeof operation);
-    memcpy(bytes + 1 + sizeof operation, &operation, sizeof operation);
-    fuzz_seed(name, bytes, sizeof bytes);
+    seed.operations[0] = operation;
+    operation.stops = 1;
+    seed.operations[1] = operation;
+    fuzz_seed(name, &seed, sizeof seed);
+    seed.setup = (struct setup){.is_readonly = 1};
+    snprintf(readonly, sizeof readonly, "%s-readonly", name);
+    fuzz_seed(readonly, &seed, sizeof seed);
 }
 
 #define HEADER_SIZE sizeof(struct virtio_blk_outhdr)

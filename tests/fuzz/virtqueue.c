@@ -3,17 +3,28 @@
  * The device's side of a ring whose every byte the guest chose. After each step the guest may
  * write again: descriptors that it gave away, indices, tables.
  */
+#include <stdio.h>
 #include <string.h>
 
 #include "tests/fuzz/fuzz.h"
 #include "tests/unit/virtqueue_mock.h"
 
-#define RAM_SIZE    (1 * MIB)
+#define RAM_SIZE    (32 * MIB) /* a chain may have 2^32 bytes, in 256 segments */
 #define RING        0x10000u
 #define TABLE       0x20000u /* for an indirect table */
 #define SIZE        8u
+#define TABLE_MAX   257u
 #define STEPS_MAX   64u
 #define DESCRIPTORS 8u
+
+/* The first bytes of the input. `anywhere`: the parts of the ring lie where the input says, and
+ * there are as many entries, which virtqueue_start() need not like. */
+struct setup {
+    uint8_t event_index : 1, no_indirect : 1, anywhere : 1, unused : 5;
+    uint8_t unused_too;
+    uint16_t size;
+    uint32_t parts[3];
+};
 
 /* What the guest does in one step: it writes one of the ring's parts. */
 struct step {
@@ -23,10 +34,22 @@ struct step {
     struct vring_desc descriptor;
 };
 
+/* An indirect table of so many descriptors, each the next one's predecessor. */
+static void fill_table(struct virtqueue_mock *mock, const struct vring_desc *like,
+                       uint16_t count)
+{
+    for (uint16_t i = 0; i < count; i++) {
+        struct vring_desc descriptor = *like;
+        descriptor.flags |= VRING_DESC_F_NEXT;
+        descriptor.next = (uint16_t)(i + 1);
+        virtqueue_mock_write_descriptor(mock, gpa(TABLE), i, descriptor);
+    }
+}
+
 static void write_part(struct virtqueue_mock *mock, const struct step *step)
 {
     uint16_t index = step->index % DESCRIPTORS;
-    switch (step->part % 5) {
+    switch (step->part % 6) {
     case 0:
         virtqueue_mock_write_descriptor(mock, mock->descriptors, index, step->descriptor);
         break;
@@ -43,6 +66,9 @@ static void write_part(struct virtqueue_mock *mock, const struct step *step)
     case 4:
         virtqueue_mock_set_used_event(mock, step->value);
         break;
+    case 5:
+        fill_table(mock, &step->descriptor, step->value % TABLE_MAX);
+        break;
     }
 }
 
@@ -54,7 +80,8 @@ static void serve(struct virtqueue *queue)
         uint64_t sizes[2] = {0};
         uint8_t byte = 1;
         FUZZ_CHECK(chain.segment_count <= VIRTQUEUE_SEGMENTS_MAX &&
-                   chain.readable_count <= chain.segment_count && chain.head < SIZE);
+                   chain.readable_count <= chain.segment_count &&
+                   chain.head < queue->size);
         for (unsigned i = 0; i < chain.segment_count; i++) {
             FUZZ_CHECK(chain.segments[i].length > 0 &&
                        chain.segments[i].address.value <=
@@ -84,11 +111,21 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct guest_memory *memory = fuzz_memory(0, RAM_SIZE);
     struct fuzz_input input = {data, size};
     struct virtqueue_mock mock;
-    uint8_t flags = fuzz_take8(&input);
-    virtqueue_mock_init(&mock, memory, gpa(RING), SIZE, flags & 1);
+    struct setup setup;
+    fuzz_take(&input, &setup, sizeof setup);
+    virtqueue_mock_init(&mock, memory, gpa(RING), SIZE, setup.event_index);
     struct virtqueue queue = virtqueue_mock_queue(&mock);
-    queue.indirect = !(flags & 2);
-    FUZZ_CHECK(virtqueue_start(&queue, &error));
+    queue.indirect = !setup.no_indirect;
+    if (setup.anywhere) {
+        queue.size = setup.size;
+        queue.descriptors = gpa(setup.parts[0]);
+        queue.driver = gpa(setup.parts[1]);
+        queue.device = gpa(setup.parts[2]);
+    }
+    if (!virtqueue_start(&queue, &error)) {
+        FUZZ_CHECK(setup.anywhere);
+        return 0;
+    }
     for (unsigned i = 0; i < STEPS_MAX && input.left > 0; i++) {
         struct step step;
         fuzz_take(&input, &step, sizeof step);
@@ -108,33 +145,57 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         }                                                                                \
     }
 
-void fuzz_seeds(void)
+/* With both kinds of notification. */
+static void seed(const char *name, const struct step steps[static 4])
 {
     struct {
+        struct setup setup;
         struct step steps[4];
-    } good = {{
+    } bytes = {.setup.event_index = 0};
+    char event_index[32];
+    memcpy(bytes.steps, steps, sizeof bytes.steps);
+    fuzz_seed(name, &bytes, sizeof bytes);
+    bytes.setup.event_index = 1;
+    snprintf(event_index, sizeof event_index, "%s-event-index", name);
+    fuzz_seed(event_index, &bytes, sizeof bytes);
+}
+
+void fuzz_seeds(void)
+{
+    struct step good[4] = {
         DESCRIPTOR(0, 0, 0x40000, 64, VRING_DESC_F_NEXT, 1),
         DESCRIPTOR(0, 1, 0x50000, 64, VRING_DESC_F_WRITE, 0),
         {.part = 2, .value = 0},
         {.part = 4, .value = 7},
-    }};
-    struct {
-        struct step steps[4];
-    } indirect = {{
+    };
+    static const struct step indirect[4] = {
         DESCRIPTOR(1, 0, 0x40000, 64, VRING_DESC_F_NEXT, 1),
         DESCRIPTOR(1, 1, 0x50000, 64, VRING_DESC_F_WRITE, 0),
         DESCRIPTOR(0, 3, TABLE, 32, VRING_DESC_F_INDIRECT, 0),
         {.part = 2, .value = 3},
-    }};
-    uint8_t bytes[1 + sizeof good];
-    for (uint8_t flags = 0; flags < 2; flags++) {
-        bytes[0] = flags;
-        memcpy(bytes + 1, &good, sizeof good);
-        fuzz_seed(flags ? "good-event-index" : "good", bytes, sizeof bytes);
-        memcpy(bytes + 1, &indirect, sizeof indirect);
-        fuzz_seed(flags ? "indirect-event-index" : "indirect", bytes, sizeof bytes);
-    }
-    good.steps[1].descriptor.flags = VRING_DESC_F_NEXT; /* a loop */
-    memcpy(bytes + 1, &good, sizeof good);
-    fuzz_seed("loop", bytes, sizeof bytes);
+    };
+    /* As many segments as a chain may have, and one more. */
+    struct step long_chain[4] = {
+        {.part = 5, .value = TABLE_MAX - 1, .descriptor = {.addr = 0x40000, .len = 16}},
+        DESCRIPTOR(0, 0, 0x40000, 16, VRING_DESC_F_NEXT, 3),
+        DESCRIPTOR(0, 3, TABLE, 16 * (TABLE_MAX - 1), VRING_DESC_F_INDIRECT, 0),
+        {.part = 2, .value = 0},
+    };
+    static const struct {
+        struct setup setup;
+        struct step step;
+    } elsewhere = {
+        .setup = {.anywhere = 1,
+                  .size = 16,
+                  .parts = {RING, RING + 0x1000, RING + 0x2000}},
+        .step = {.part = 2},
+    };
+    seed("good", good);
+    seed("indirect", indirect);
+    seed("long", long_chain);
+    long_chain[0].descriptor.len = 17 * MIB; /* 2^32 bytes, and more */
+    seed("large", long_chain);
+    good[1].descriptor.flags = VRING_DESC_F_NEXT; /* a loop */
+    seed("loop", good);
+    fuzz_seed("elsewhere", &elsewhere, sizeof elsewhere);
 }

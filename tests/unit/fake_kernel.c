@@ -112,8 +112,9 @@ int ioctl(int fd, unsigned long request, ...)
         return info_ioctl(argument);
     if (request == DMA_BUF_IOCTL_SYNC && is_fake_dma_buf(fd)) {
         const struct dma_buf_sync *sync = argument;
-        BUG_ON(fake_kernel.sync_count == 16);
-        fake_kernel.syncs[fake_kernel.sync_count++] = sync->flags;
+        if (fake_kernel.sync_count < ARRAY_SIZE(fake_kernel.syncs))
+            fake_kernel.syncs[fake_kernel.sync_count] = sync->flags;
+        fake_kernel.sync_count++;
         return 0;
     }
     return (int)syscall(SYS_ioctl, fd, request, argument);

@@ -24,7 +24,7 @@ struct fake_kernel {
      * The others are EINVAL. */
     uint32_t info_known;
     uint64_t info_further[7];
-    uint64_t syncs[16]; /* flags of each DMA_BUF_IOCTL_SYNC on a fake dma-buf */
+    uint64_t syncs[16]; /* flags of the first DMA_BUF_IOCTL_SYNC on fake dma-bufs */
     unsigned sync_count;
 
     const char *drm_driver; /* any file is a DRM node of this driver; NULL: none is */

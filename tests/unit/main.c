@@ -137,6 +137,7 @@ int main(void)
         command_effects_suite,
         decision_suite,
         blob_suite,
+        bounce_suite,
         witness_suite,
         record_suite,
         json_suite,

@@ -91,6 +91,7 @@ Suite *command_suite(void);
 Suite *command_effects_suite(void);
 Suite *decision_suite(void);
 Suite *blob_suite(void);
+Suite *bounce_suite(void);
 Suite *witness_suite(void);
 Suite *record_suite(void);
 Suite *json_suite(void);

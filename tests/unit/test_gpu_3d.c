@@ -302,6 +302,33 @@ START_TEST(a_view_of_host_memory_is_read)
 }
 END_TEST
 
+/* As its owner may do, at any time, with memory that is not sealed. */
+START_TEST(a_view_of_memory_that_its_owner_cuts_is_no_crash)
+{
+    struct error error;
+    uint8_t rows[16 * 256 * 4];
+    const struct resource_view whole = {
+        .format = FORMAT, .stride = 64, .width = 16, .height = 256};
+    const struct resource_view last = {
+        .format = FORMAT, .stride = 64, .x = 15, .y = 250, .width = 1, .height = 6};
+    const struct resource_view first = {
+        .format = FORMAT, .stride = 64, .x = 15, .y = 0, .width = 1, .height = 6};
+    int fd = memfd_create("cut", MFD_CLOEXEC);
+    ck_assert_int_eq(ftruncate(fd, BLOB_SIZE), 0);
+    ck_assert_ptr_ne(mmap(commands.fake.slot_host, BLOB_SIZE, PROT_READ | PROT_WRITE,
+                          MAP_SHARED | MAP_FIXED, fd, 0),
+                     MAP_FAILED);
+    ck_assert(read_view(MAPPED, whole, rows, &error));
+    ck_assert_int_eq(ftruncate(fd, BLOB_SIZE / 2), 0);
+    ck_assert(!read_view(MAPPED, whole, rows, &error));
+    ck_assert_int_eq(error.code, ERROR_HOST_BUFFER);
+    ck_assert_ptr_nonnull(strstr(error.text, "Bad address"));
+    ck_assert(!read_view(MAPPED, last, rows, &error));
+    ck_assert(read_view(MAPPED, first, rows, &error));
+    close(fd);
+}
+END_TEST
+
 START_TEST(a_texture_is_read_by_the_renderer)
 {
     struct error error;
@@ -372,6 +399,7 @@ Suite *gpu_3d_suite(void)
     tcase_add_test(test_case, a_view_of_guest_memory_is_read_row_by_row);
     tcase_add_loop_test(test_case, a_view_outside_is_refused, 0, ARRAY_SIZE(bad_views));
     tcase_add_test(test_case, a_view_of_host_memory_is_read);
+    tcase_add_test(test_case, a_view_of_memory_that_its_owner_cuts_is_no_crash);
     tcase_add_test(test_case, a_texture_is_read_by_the_renderer);
     tcase_add_test(test_case, without_a_renderer_there_is_guest_memory);
     suite_add_tcase(suite, test_case);
