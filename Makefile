@@ -96,7 +96,8 @@ E2E := $(BUILD)/e2e-tests
 INJECT := $(BUILD)/inject
 BENCH := $(BUILD)/bench-map $(BUILD)/bench-boot $(BUILD)/bench-init $(BUILD)/minimal-kvm $(BUILD)/first.elf
 # What tries the host modules in a running kernel; they use nothing of the VMM.
-MODULE_TESTS := $(BUILD)/module-stress $(BUILD)/module-lab-check
+MODULE_TESTS := $(BUILD)/module-stress $(BUILD)/module-lab-check $(BUILD)/series-table \
+                $(if $(filter arm64,$(ARCH_DIR)),$(BUILD)/stage2-check)
 # The bare-metal program that compares the attribute model with an arm64 CPU: tests/oracle/run.
 ORACLE_OBJECTS := $(patsubst %,$(BUILD)/%.guest.o,guest/console guest/string \
                     $(basename $(wildcard tests/oracle/arm64/*.[cS] vmm/memattr*.c)))
@@ -126,6 +127,14 @@ $(BUILD)/module-stress: $(patsubst %.c,$(BUILD)/%.o,$(filter-out tests/modules/l
 	$(Q)$(COMPILE) $(LDFLAGS) -o $@ $^
 
 $(BUILD)/module-lab-check: $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/modules/lab_*.c) tests/modules/checks.c tests/modules/buffers.c)
+	$(call say,LINK,$@)
+	$(Q)$(COMPILE) $(LDFLAGS) -o $@ $^
+
+$(BUILD)/series-table: $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/series/*.c) $(addprefix tests/modules/,checks.c buffers.c lab_buffer.c))
+	$(call say,LINK,$@)
+	$(Q)$(COMPILE) $(LDFLAGS) -o $@ $^
+
+$(BUILD)/stage2-check: $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/series/arm64/*.c) tests/series/heap.c $(addprefix tests/modules/,checks.c buffers.c))
 	$(call say,LINK,$@)
 	$(Q)$(COMPILE) $(LDFLAGS) -o $@ $^
 
@@ -197,10 +206,10 @@ check:
 	$(Q)tests/setup build cross test lab
 	+$(Q)tests/check unit native lab
 
-.PHONY: check-unit check-native check-lab check-lab-x86 check-lab-arm64 check-more check-debug
-check-unit check-native check-lab check-lab-x86 check-lab-arm64 check-more check-debug: check-%:
+.PHONY: check-unit check-native check-lab check-lab-x86 check-lab-arm64 check-more check-debug check-series
+check-unit check-native check-lab check-lab-x86 check-lab-arm64 check-more check-debug check-series: check-%:
 	$(Q)tests/setup build cross test $(if $(findstring unit,$*)$(findstring native,$*),,lab)
-	+$(Q)tests/check $*
+	+$(Q)$(if $(SERIES),S2VMM_SERIES='$(SERIES)') tests/check $*
 
 # The test suite of Linux' DRM drivers, in a Linux guest: docs/mesa.md.
 .PHONY: check-igt
@@ -342,6 +351,7 @@ help:
 	@echo 'make check-more    the same cases on further machines, which are slow'
 	@echo 'make fuzz          all fuzz targets, a minute each (docs/fuzzing.md)'
 	@echo 'make check-debug   the modules on a kernel with lockdep and KASAN, which is built first'
+	@echo 'make check-series  kernels with patches that answer DMA_BUF_IOCTL_INFO; SERIES=FOLDER: your own on top'
 	@echo 'make check-igt     IGT, the test suite of DRM drivers, in a Linux guest'
 	@echo 'make bench         measure; text and JSON'
 	@echo 'make lint          format, includes, SPDX, shellcheck, cppcheck, clang, clang-tidy'

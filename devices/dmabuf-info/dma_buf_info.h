@@ -23,6 +23,9 @@
 #include <linux/ioctl.h>
 #include <linux/types.h>
 
+#ifdef DMA_BUF_IOCTL_INFO
+#define DMA_BUF_INFO_IN_KERNEL /* its headers are those of tests/lab/series */
+#else
 struct dma_buf_info {
 	__u32 param; /* DMA_BUF_INFO_* */
 	__u32 pad;
@@ -30,6 +33,7 @@ struct dma_buf_info {
 };
 
 #define DMA_BUF_IOCTL_INFO _IOWR(DMA_BUF_BASE, 2, struct dma_buf_info)
+#endif
 
 /* How user space's mapping of the buffer is cached: what the exporter says (mmap_info), or
  * else what its mmap() installs. */

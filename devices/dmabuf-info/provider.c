@@ -5,12 +5,19 @@
  */
 #include <linux/dma-buf.h>
 #include <linux/export.h>
+#include <linux/moduleparam.h>
 #include <linux/mutex.h>
 #include <linux/rculist.h>
 #include <linux/srcu.h>
 
+#include "dma_buf_info.h"
 #include "dmabuf_info_provider.h"
 #include "provider.h"
+
+static bool only_page_table;
+module_param(only_page_table, bool, 0644);
+MODULE_PARM_DESC(only_page_table,
+		 "Ask no exporter how its buffers are mapped, as if none knew (default: no)");
 
 static LIST_HEAD(providers);
 static DEFINE_MUTEX(providers_lock); /* for those who change the list */
@@ -53,6 +60,11 @@ void dmabuf_info_unregister(struct dmabuf_info_provider *provider)
 }
 EXPORT_SYMBOL_GPL(dmabuf_info_unregister);
 
+bool provider_is_asked(void)
+{
+	return !READ_ONCE(only_page_table);
+}
+
 typedef int (*question_function)(struct dma_buf *dmabuf);
 
 static question_function function_of(const struct dmabuf_info_provider *provider,
@@ -73,7 +85,8 @@ bool provider_ask(struct dma_buf *dmabuf, enum provider_question question, int *
 {
 	int section = srcu_read_lock(&providers_srcu);
 	const struct dmabuf_info_provider *provider = find(dmabuf->ops);
-	question_function ask = provider ? function_of(provider, question) : NULL;
+	question_function ask =
+		provider && provider_is_asked() ? function_of(provider, question) : NULL;
 
 	if (ask)
 		*answer = ask(dmabuf);
@@ -88,5 +101,8 @@ bool provider_has(struct dma_buf *dmabuf, enum provider_question question)
 	bool has = provider && function_of(provider, question);
 
 	srcu_read_unlock(&providers_srcu, section);
-	return has;
+#ifdef DMA_BUF_INFO_IN_KERNEL
+	has |= question == PROVIDER_MMAP_INFO && dmabuf->ops->mmap_info;
+#endif
+	return has && provider_is_asked();
 }

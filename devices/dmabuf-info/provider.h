@@ -16,7 +16,10 @@ enum provider_question {
 /* Whether the buffer's exporter answers QUESTION; ANSWER is then its value or a negative errno. */
 bool provider_ask(struct dma_buf *dmabuf, enum provider_question question, int *answer);
 
-/* Whether it would; asks nothing. */
+/* False: the module's parameter says that no exporter answers. */
+bool provider_is_asked(void);
+
+/* Whether it would, here or in the kernel's own ioctl; asks nothing. */
 bool provider_has(struct dma_buf *dmabuf, enum provider_question question);
 
 #endif

@@ -131,6 +131,24 @@ static int stability(struct dma_buf *dmabuf)
 						     : DMA_BUF_STABILITY_FIXED;
 }
 
+#ifdef DMA_BUF_INFO_IN_KERNEL
+/* The same for a kernel that asks by itself. */
+static int kernel_mmap_info(struct dma_buf *dmabuf, struct dma_buf_mmap_info *info)
+{
+	int answer = mmap_info(dmabuf);
+
+	if (answer < 0)
+		return answer;
+	info->vm_prot = answer;
+	info->needs_sync = cpu_access(dmabuf) == DMA_BUF_CPU_ACCESS_NEEDS_SYNC;
+	info->may_change = stability(dmabuf) == DMA_BUF_STABILITY_MAY_CHANGE;
+	return 0;
+}
+#define KERNEL_MMAP_INFO .mmap_info = kernel_mmap_info,
+#else
+#define KERNEL_MMAP_INFO
+#endif
+
 /* --- the tables --- */
 
 static void release(struct dma_buf *dmabuf)
@@ -145,6 +163,7 @@ static const struct dma_buf_ops coherent_ops = {
 	.unmap_dma_buf = unmap_dma,
 	.release = release,
 	.mmap = mapping_mmap,
+	KERNEL_MMAP_INFO
 };
 
 static const struct dma_buf_ops synced_ops = {
@@ -152,6 +171,7 @@ static const struct dma_buf_ops synced_ops = {
 	.unmap_dma_buf = unmap_dma,
 	.release = release,
 	.mmap = mapping_mmap,
+	KERNEL_MMAP_INFO
 	.begin_cpu_access = begin_cpu_access,
 	.end_cpu_access = end_cpu_access,
 };

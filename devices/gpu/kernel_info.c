@@ -96,8 +96,11 @@ void kernel_info_ask(int fd, enum memattr_model model, struct kernel_info *info)
         return;
     info->vm_prot = value;
     info->knows_prot = info->error == 0 && decode_prot(value, &info->prot);
+    /* A kernel with the ioctl and without the module (docs/series.md) has no such parameter:
+     * only exporters answer there. */
+    bool has_sources = ask(fd, DMA_BUF_INFO_SOURCE, &value) == 0;
     info->from_exporter =
-        ask(fd, DMA_BUF_INFO_SOURCE, &value) == 0 && value == DMA_BUF_SOURCE_EXPORTER;
+        has_sources ? value == DMA_BUF_SOURCE_EXPORTER : info->error == 0;
 
     info->knows_type = ask(fd, DMA_BUF_INFO_HOST_TYPE, &value) == 0 &&
                        decode_type(model, value, &info->type);

@@ -17,20 +17,15 @@
 #include "devices/gpu/lost.h"
 #include "devices/gpu/watch.h"
 #include "devices/gpu/window.h"
+#include "devices/gpu/witness.h"
+#include "devices/gpu/witness_abi.h"
 #include "tests/fuzz/fuzz.h"
 #include "tests/fuzz/gpu_input.h"
 #include "tests/unit/fake_kernel.h"
 #include "tests/unit/gpu_driver.h"
 
-#define OPERATIONS_MAX 48u /* the fake renderer keeps 64 blobs */
-#define REQUEST_MAX    0x400u
+#define OPERATIONS_MAX 48u           /* the fake renderer keeps 64 blobs */
 #define LARGE_SIZE     (3 * MIB / 2) /* three of them are more than the device takes */
-
-/* Commands are 0x010N (2D), 0x020N (3D) and 0x030N (cursor): linux/virtio_gpu.h. */
-static uint32_t type_of(uint8_t byte)
-{
-    return ((byte >> 4) % 3u + 1) << 8 | (byte & 0xf);
-}
 
 /* --- what happens --- */
 
@@ -39,6 +34,7 @@ static void send(const struct operation *operation, unsigned number, const void 
                  uint32_t size)
 {
     struct error error;
+    uint32_t written;
     struct virtqueue_mock *mock = &driver.mocks[operation->queue];
     uint32_t room = operation->room * 8u;
     uint32_t split = operation->split * 32u < size ? operation->split * 32u : size;
@@ -54,13 +50,11 @@ static void send(const struct operation *operation, unsigned number, const void 
         {gpa(LARGE), more, false},
         {gpa(LARGE), more, false},
         {gpa(to), first, true},
-        {gpa(to + first), room - first, true},
-    };
+        {gpa(to + first), room - first, true}};
     uint16_t head = virtqueue_mock_add(mock, segments, ARRAY_SIZE(segments));
     virtqueue_mock_publish(mock);
     while (driver.ops->queue_kicked(&driver.fake.gpu, operation->queue))
         ;
-    uint32_t written;
     while (virtqueue_mock_take_used(mock, &head, &written))
         FUZZ_CHECK(written <= UINT8_MAX * 8);
 }
@@ -73,16 +67,14 @@ static void store(uint64_t offset, uint8_t byte)
     if (!memslot_find(&driver.fake.memslots, gpa(address), &slot))
         return;
     uint8_t *host = (uint8_t *)slot.host + (address - slot.range.start.value);
-    /* Or a hole is there. */
-    process_vm_writev(getpid(), &(struct iovec){&byte, 1}, 1, &(struct iovec){host, 1}, 1,
-                      0);
+    const struct iovec to = {host, 1}; /* or a hole is there */
+    process_vm_writev(getpid(), &(struct iovec){&byte, 1}, 1, &to, 1, 0);
 }
 
 /* As a transport does it. Nothing of it is the driver's. */
 static void write_config(struct gpu *gpu, unsigned offset, uint8_t value)
 {
-    uint8_t *registers = (uint8_t *)&gpu->registers;
-    registers[offset] = value;
+    ((uint8_t *)&gpu->registers)[offset] = value;
     gpu_config_written(gpu, offset, 1);
     FUZZ_CHECK(memcmp(&gpu->registers, &gpu->offered, sizeof gpu->registers) == 0);
 }
@@ -92,12 +84,28 @@ static void take_pages_away(struct gpu *gpu, uint32_t id)
 {
     struct error error;
     const struct resource *resource = resource_find(&gpu->resources, id, &error);
-    if (resource && resource->backing.size > 0 &&
-        resource->backing.kind == BACKING_DMABUF)
+    if (resource && resource->mapping.mapped &&
+        resource->backing.kind == BACKING_DMABUF &&
+        resource->decision.report.buffer.page == MEMATTR_PAGE_RAM)
         FUZZ_CHECK(ftruncate(resource->backing.fd, 0) == 0);
 }
 
-static void happen(const struct operation *operation)
+/* The host's half of the guest's experiments; its request is next in the input. */
+static void ask_witness(struct fuzz_input *input)
+{
+    struct error error;
+    struct witness_request request;
+    struct fake_gpu *fake = &driver.fake;
+    struct witness witness = {&witness_gpu_ops, &fake->gpu, MEMATTR_NPT, &fake->memory,
+                              &fake->trace};
+    fuzz_take(input, &request, sizeof request);
+    request.resource_id %= 4;
+    FUZZ_CHECK(guest_memory_write(&fake->memory, gpa(REQUESTS), &request, sizeof request,
+                                  &error));
+    witness_bus_ops.write(&witness, WITNESS_REGISTER_REQUEST, 8, REQUESTS);
+}
+
+static void happen(const struct operation *operation, struct fuzz_input *input)
 {
     struct gpu *gpu = &driver.fake.gpu;
     struct error error;
@@ -139,8 +147,8 @@ static void happen(const struct operation *operation)
         if (scanout_read(gpu, argument % VIRTIO_GPU_MAX_SCANOUTS, &picture, &error))
             picture_finish(&picture);
         break;
-    case EVENTS_END:
-    case TYPE_AS_IT_IS:
+    case EVENT_WITNESS:
+        ask_witness(input);
         break;
     }
 }
@@ -151,16 +159,14 @@ static void plan_renderer(const struct operation *operation)
 {
     struct fake_renderer *renderer = &driver.fake.renderer;
     enum error_code code = operation->renderer_fails ? ERROR_HOST_RENDERER : ERROR_NONE;
+    uint8_t file = operation->file % FAKE_FD_COUNT;
     renderer->context_create_fails = renderer->resource_create_fails = code;
     renderer->blob_create_fails = renderer->import_fails = code;
     renderer->pages_attach_fails = renderer->transfer_fails = code;
     renderer->submit_fails = code;
     renderer->plan = (struct fake_blob_plan){
         .claimed = operation->claimed,
-        /* Huge pages are not to be had everywhere. */
-        .fd = operation->file % FAKE_FD_COUNT == FAKE_FD_HUGE
-                  ? FAKE_FD_PIPE
-                  : operation->file % FAKE_FD_COUNT,
+        .fd = file == FAKE_FD_HUGE ? FAKE_FD_PIPE : file, /* not to be had everywhere */
         .has_map_info = operation->plan_map_info,
         .map_info = operation->claimed,
         .pointer = operation->pointer % (FAKE_POINTER_NULL + 1),
@@ -186,16 +192,25 @@ static void plan_kernel(const struct operation *operation)
     fake_kernel.sync_count = 0;
 }
 
+/* No blob reaches beyond it. */
+static void check_window(void)
+{
+    struct memslot slot;
+    const uint64_t start = driver.fake.gpu.hostmem.window.start.value;
+    FUZZ_CHECK(!memslot_find(&driver.fake.memslots, gpa(start - 1), &slot) &&
+               !memslot_find(&driver.fake.memslots, gpa(start + FAKE_WINDOW), &slot));
+}
+
 static void operate(struct fuzz_input *input, unsigned number)
 {
     struct operation operation;
-    _Alignas(8) uint8_t request[REQUEST_MAX];
+    _Alignas(8) uint8_t request[4 * UINT8_MAX];
     fuzz_take(input, &operation, sizeof operation);
     plan_renderer(&operation);
     plan_kernel(&operation);
     driver.fake.slots_fail = operation.slot_fails;
-    if (operation.type >= EVENT_RESET && operation.type < EVENTS_END) {
-        happen(&operation);
+    if (operation.type >= EVENT_RESET && operation.type <= EVENT_WITNESS) {
+        happen(&operation, input);
         return;
     }
     uint32_t size = operation.size * 4u;
@@ -214,6 +229,7 @@ static void operate(struct fuzz_input *input, unsigned number)
         fake_renderer_complete(&driver.fake.renderer, 0);
     if (operation.serves_fences)
         serve_fences();
+    check_window();
 }
 
 static void set_up(struct fuzz_input *input)
@@ -313,10 +329,8 @@ static void add(struct seed *seed, const void *request, size_t size)
 #define CMD(name) .hdr = {.type = VIRTIO_GPU_CMD_##name, .ctx_id = FAKE_CONTEXT}
 
 /* RESOURCE_ATTACH_BACKING and RESOURCE_CREATE_BLOB with two pieces of guest memory. */
-static const struct virtio_gpu_mem_entry entries[] = {
-    {.addr = 0x300000, .length = 0x3000},
-    {.addr = 0x310000, .length = 0x1000},
-};
+static const struct virtio_gpu_mem_entry entries[] = {{0x300000, 0x3000, 0},
+                                                      {0x310000, 0x1000, 0}};
 
 static void add_attach_backing(struct seed *seed, uint32_t resource)
 {
@@ -359,7 +373,7 @@ static void seed_2d(const char *name, struct setup setup)
     ADD(&seed, set_scanout, CMD(SET_SCANOUT), .r = area, .resource_id = 1);
     ADD(&seed, resource_flush, CMD(RESOURCE_FLUSH), .r = area, .resource_id = 1);
     ADD(&seed, update_cursor, CMD(UPDATE_CURSOR), .resource_id = 1);
-    ADD(&seed, update_cursor, CMD(MOVE_CURSOR), .pos.x = 5);
+    ADD(&seed, update_cursor, CMD(MOVE_CURSOR), .pos = {.x = 5, .y = UINT32_MAX});
     add_event(&seed, EVENT_SCREENSHOT, 0);
     add_event(&seed, EVENT_CONFIG, 4); /* events_clear */
     ADD(&seed, resource_assign_uuid, CMD(RESOURCE_ASSIGN_UUID), .resource_id = 1);
@@ -432,6 +446,7 @@ static void seed_blob(const char *name, uint32_t memory, struct setup setup,
                       struct operation host)
 {
     struct seed seed = seed_of(setup);
+    static const struct witness_request look = {WITNESS_CHECK, 2, .length = 64};
     host.room = seed.host.room;
     host.attribute = DMA_BUF_VM_PROT_CACHED;
     seed.host = host;
@@ -443,6 +458,8 @@ static void seed_blob(const char *name, uint32_t memory, struct setup setup,
     ADD(&seed, set_scanout_blob, CMD(SET_SCANOUT_BLOB), .r = {.width = 32, .height = 32},
         .resource_id = 2, .width = 32, .height = 32,
         .format = VIRTIO_GPU_FORMAT_B8G8R8X8_UNORM, .strides = {128});
+    add_event(&seed, EVENT_WITNESS, 0);
+    put(&seed, &look, sizeof look);
     seed.host.attribute = DMA_BUF_VM_PROT_WC;
     add_event(&seed, EVENT_WATCH, 0);
     add_event(&seed, EVENT_REVOKE, 2);

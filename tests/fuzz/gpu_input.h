@@ -42,8 +42,14 @@ enum event {
     EVENT_RESIZE,    /* a display's window */
     EVENT_WATCH,     /* for attributes that changed: the timer */
     EVENT_SCREENSHOT,
-    EVENTS_END,
-    TYPE_AS_IT_IS = 0xff
+    EVENT_WITNESS, /* what the guest asks the host to look at */
 };
+#define TYPE_AS_IT_IS 0xffu /* the type is in the request */
+
+/* Commands are 0x010N (2D), 0x020N (3D) and 0x030N (cursor): linux/virtio_gpu.h. */
+static inline uint32_t type_of(uint8_t byte)
+{
+    return ((byte >> 4) % 3u + 1) << 8 | (byte & 0xf);
+}
 
 #endif

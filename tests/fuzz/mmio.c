@@ -3,7 +3,7 @@
  * Any accesses of a guest to the registers of virtio-mmio, with rings in its memory that it
  * chose, too. The device's thread runs: it serves the queues, as far as it is let, and events of
  * its own, until it is reset. What must hold afterwards: a reset reads back 0, and the device
- * starts again.
+ * starts again; the rings that it had are left alone.
  */
 #include <linux/virtio_config.h>
 #include <linux/virtio_ids.h>
@@ -190,9 +190,34 @@ static void do_access(struct machine *machine, const struct access *access)
     }
 }
 
+/* A device that was reset does not touch the rings that it had, whatever is in them. */
+static void check_silence(struct machine *machine, uint32_t index,
+                          const struct virtio_queue_registers *before)
+{
+    const struct guest_memory *memory = machine->device.memory;
+    const gpa_t available = gpa(before->driver + 2);
+    const gpa_t used = gpa(before->device + 2);
+    struct error error;
+    uint16_t value;
+    uint16_t now;
+    if (!before->ready || !guest_memory_read(memory, available, &value, 2, &error))
+        return;
+    value++;
+    if (!guest_memory_write(memory, available, &value, 2, &error) ||
+        !guest_memory_read(memory, used, &value, 2, &error))
+        return;
+    write_register(machine, VIRTIO_MMIO_QUEUE_NOTIFY, index);
+    let_thread_work(machine);
+    FUZZ_CHECK(guest_memory_read(memory, used, &now, 2, &error) && now == value);
+}
+
 /* Whatever was before. */
 static void check_reset(struct machine *machine)
 {
+    struct virtio_queue_registers before[QUEUES];
+    pthread_mutex_lock(&machine->device.lock);
+    memcpy(before, machine->device.queue_registers, sizeof before);
+    pthread_mutex_unlock(&machine->device.lock);
     const uint32_t negotiated = VIRTIO_CONFIG_S_ACKNOWLEDGE | VIRTIO_CONFIG_S_DRIVER |
                                 VIRTIO_CONFIG_S_FEATURES_OK;
     write_register(machine, VIRTIO_MMIO_STATUS, 0);
@@ -202,6 +227,7 @@ static void check_reset(struct machine *machine)
     for (uint32_t i = 0; i < QUEUES; i++) {
         write_register(machine, VIRTIO_MMIO_QUEUE_SEL, i);
         FUZZ_CHECK(read_register(machine, VIRTIO_MMIO_QUEUE_READY) == 0);
+        check_silence(machine, i, &before[i]);
     }
     write_register(machine, VIRTIO_MMIO_STATUS, VIRTIO_CONFIG_S_ACKNOWLEDGE);
     write_register(machine, VIRTIO_MMIO_STATUS,
@@ -292,6 +318,7 @@ void fuzz_seeds(void)
     broken[11].value = UINT32_MAX;
     fuzz_seed("nowhere", broken, sizeof broken);
     fuzz_seed("driver", driver, sizeof driver);
+    fuzz_seed("running", driver, sizeof driver - sizeof driver[0]);
     fuzz_seed("regions", regions, sizeof regions);
     struct access all[ACCESSES_MAX];
     for (unsigned i = 0; i < ACCESSES_MAX; i++)

@@ -40,7 +40,8 @@ static void fill_table(struct virtqueue_mock *mock, const struct vring_desc *lik
 {
     for (uint16_t i = 0; i < count; i++) {
         struct vring_desc descriptor = *like;
-        descriptor.flags |= VRING_DESC_F_NEXT;
+        if (i + 1 < count)
+            descriptor.flags |= VRING_DESC_F_NEXT;
         descriptor.next = (uint16_t)(i + 1);
         virtqueue_mock_write_descriptor(mock, gpa(TABLE), i, descriptor);
     }
@@ -88,7 +89,8 @@ static void serve(struct virtqueue *queue)
                            RAM_SIZE - chain.segments[i].length);
             sizes[i >= chain.readable_count] += chain.segments[i].length;
         }
-        FUZZ_CHECK(sizes[0] == chain.readable_size && sizes[1] == chain.writable_size);
+        FUZZ_CHECK(sizes[0] == chain.readable_size && sizes[1] == chain.writable_size &&
+                   sizes[0] + sizes[1] <= 4 * GIB);
         FUZZ_CHECK(
             virtqueue_chain_read(queue, &chain, chain.readable_size, &byte, 0, &error));
         FUZZ_CHECK(
@@ -194,6 +196,7 @@ void fuzz_seeds(void)
     seed("indirect", indirect);
     seed("long", long_chain);
     long_chain[0].descriptor.len = 17 * MIB; /* 2^32 bytes, and more */
+    long_chain[3].value = 3;
     seed("large", long_chain);
     good[1].descriptor.flags = VRING_DESC_F_NEXT; /* a loop */
     seed("loop", good);

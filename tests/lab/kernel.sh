@@ -23,8 +23,9 @@ ensure_kernel() {
     amd64) kernel_image=$directory/vmlinux ;;
     arm64) kernel_image=$directory/Image ;;
     esac
+    [ ! -e "$directory/bzImage" ] || kernel_image=$directory/bzImage
     # what lockdep says is a warning, and does not come to the console by itself
-    if catalogue source "$name" >/dev/null; then kernel_image=$directory/bzImage console_level=loglevel=5; fi
+    ! catalogue source "$name" >/dev/null || console_level=loglevel=5
     kernel_modules=$(cd "$directory/modules" && echo *.load)
     # an initrd is quickly made: anew whenever the lab's init is another one
     kernel_initrd=$directory/lab-$(digest "$(cat "$lab_dir/init")").cpio

@@ -192,7 +192,7 @@ static const struct {
     enum cache_mode_source source;
     const char *text;
 } details[] = {
-    {0,  K, "DMA_BUF_IOCTL_INFO: the page table"},
+    {0,  K, "DMA_BUF_IOCTL_INFO: the exporter's mmap_info"},
     {2,  K, "ENOTTY, not in this kernel"},
     {2,  D, "vgem: vgem_drv.c"},
     {3,  E, "udmabuf: drivers/dma-buf/udmabuf.c"},

@@ -94,6 +94,21 @@ START_TEST(who_answered_and_the_entry)
 }
 END_TEST
 
+START_TEST(a_kernel_with_the_series_has_only_exporters)
+{
+    fake_kernel.info_error = 0;
+    fake_kernel.info_value = DMA_BUF_VM_PROT_WC;
+    fake_kernel.info_known = 1u << INDEX(CPU_ACCESS) | 1u << INDEX(STABILITY);
+    struct kernel_info info = ask(MEMATTR_NPT);
+    ck_assert_int_eq(info.prot, MEMATTR_MAP_WC);
+    ck_assert(info.from_exporter);
+    ck_assert(info.knows_sync && info.knows_stability);
+    ck_assert(!info.knows_type && !info.knows_page && !info.knows_vma);
+    fake_kernel.info_error = ENOSYS;
+    ck_assert(!ask(MEMATTR_NPT).from_exporter);
+}
+END_TEST
+
 #define SPECIAL_X86   ((uint64_t)1 << 9)
 #define SPECIAL_ARM64 ((uint64_t)1 << 56)
 static const struct {
@@ -138,6 +153,7 @@ Suite *kernel_info_suite(void)
                         (int)ARRAY_SIZE(types));
     tcase_add_test(test_case, a_stock_kernel_is_asked_once);
     tcase_add_test(test_case, who_answered_and_the_entry);
+    tcase_add_test(test_case, a_kernel_with_the_series_has_only_exporters);
     tcase_add_loop_test(test_case, the_entry_tells_what_a_mixed_mapping_is, 0,
                         (int)ARRAY_SIZE(vmas));
     suite_add_tcase(suite, test_case);
