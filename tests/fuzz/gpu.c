@@ -99,6 +99,7 @@ static void ask_witness(struct fuzz_input *input)
     struct witness witness = {&witness_gpu_ops, &fake->gpu, MEMATTR_NPT, &fake->memory,
                               &fake->trace};
     fuzz_take(input, &request, sizeof request);
+    request.operation %= 4;
     request.resource_id %= 4;
     FUZZ_CHECK(guest_memory_write(&fake->memory, gpa(REQUESTS), &request, sizeof request,
                                   &error));
@@ -245,8 +246,7 @@ static void set_up(struct fuzz_input *input)
     gpu->config.copy_unsynced = setup.copies;
     gpu->config.follow_changes = setup.follows;
     gpu->config.platform.model = models[setup.model];
-    gpu->config.pfnmap_block_hazard = setup.avoids_blocks;
-    gpu->hostmem.avoid_blocks = setup.avoids_blocks;
+    gpu->hostmem.avoid_blocks = gpu->config.pfnmap_block_hazard = setup.avoids_blocks;
     gpu->virtio.driver_features &= ~(uint64_t)setup.refused_features;
     if (setup.has_no_renderer) {
         gpu_reset_state(gpu); /* the context that was made with the other one */
@@ -314,9 +314,7 @@ static void add(struct seed *seed, const void *request, size_t size)
 {
     const struct virtio_gpu_ctrl_hdr *header = request;
     struct operation operation = seed->host;
-    FUZZ_CHECK(size / 4 <= UINT8_MAX);
-    operation.queue = header->type == VIRTIO_GPU_CMD_UPDATE_CURSOR ||
-                      header->type == VIRTIO_GPU_CMD_MOVE_CURSOR;
+    operation.queue = header->type >= VIRTIO_GPU_CMD_UPDATE_CURSOR;
     operation.type = (uint8_t)(((header->type >> 8) - 1) << 4 | (header->type & 0xf));
     operation.size = (uint8_t)(size / 4);
     put(seed, &operation, sizeof operation);
@@ -446,7 +444,7 @@ static void seed_blob(const char *name, uint32_t memory, struct setup setup,
                       struct operation host)
 {
     struct seed seed = seed_of(setup);
-    static const struct witness_request look = {WITNESS_CHECK, 2, .length = 64};
+    struct witness_request look = {.resource_id = 2, .length = 64};
     host.room = seed.host.room;
     host.attribute = DMA_BUF_VM_PROT_CACHED;
     seed.host = host;
@@ -458,8 +456,10 @@ static void seed_blob(const char *name, uint32_t memory, struct setup setup,
     ADD(&seed, set_scanout_blob, CMD(SET_SCANOUT_BLOB), .r = {.width = 32, .height = 32},
         .resource_id = 2, .width = 32, .height = 32,
         .format = VIRTIO_GPU_FORMAT_B8G8R8X8_UNORM, .strides = {128});
-    add_event(&seed, EVENT_WITNESS, 0);
-    put(&seed, &look, sizeof look);
+    while (look.operation++ < WITNESS_OBSERVE) {
+        add_event(&seed, EVENT_WITNESS, 0);
+        put(&seed, &look, sizeof look);
+    }
     seed.host.attribute = DMA_BUF_VM_PROT_WC;
     add_event(&seed, EVENT_WATCH, 0);
     add_event(&seed, EVENT_REVOKE, 2);

@@ -95,6 +95,7 @@ int main(void)
         pci_suite,
         pci_host_suite,
         virtio_pci_suite,
+        vfio_interrupts_suite,
         vfio_container_suite,
         vfio_pci_suite,
         vfio_kernel_suite,

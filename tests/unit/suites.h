@@ -48,6 +48,7 @@ Suite *pci_suite(void);
 Suite *pci_host_suite(void);
 Suite *pci_msix_suite(void);
 Suite *virtio_pci_suite(void);
+Suite *vfio_interrupts_suite(void);
 Suite *vfio_container_suite(void);
 Suite *vfio_pci_suite(void);
 Suite *vfio_kernel_suite(void);
