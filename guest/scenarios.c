@@ -51,6 +51,8 @@ const struct scenario scenarios[] = {
     {"peer-unaligned", scenario_peer_unaligned, "an unaligned read of a blob"},
     {"lifetime",      scenario_lifetime,      "a buffer of --blobs-from lives slowly"},
     {"hostile",       scenario_hostile,       "random commands, descriptors and accesses of all vCPUs"},
+    {"server-dies",   scenario_server_dies,   "the render server is killed once: how=reset or contexts"},
+    {"server-storm",  scenario_server_storm,  "the render server is killed at random moments"},
     {"bench-queue",   scenario_bench_queue,   "what commands of the control queue cost"},
     {"bench-stay",    scenario_bench_stay,    "a mapped blob, for as long as one likes"},
     {"bench-first-map", scenario_bench_first_map, "one mapped blob, and says so"},

@@ -60,6 +60,8 @@ bool scenario_exporter_attribute(struct guest *guest);
 bool scenario_greedy(struct guest *guest);
 bool scenario_lifetime(struct guest *guest);
 bool scenario_hostile(struct guest *guest);
+bool scenario_server_dies(struct guest *guest);
+bool scenario_server_storm(struct guest *guest);
 bool scenario_peer_first_write(struct guest *guest);
 bool scenario_peer_unaligned(struct guest *guest);
 bool scenario_bench_queue(struct guest *guest);

@@ -11,6 +11,7 @@ function role_of(name, level) {
     if (name ~ /^vcpu/) return "vcpu"
     if (name == "blk-worker") return "disk"
     if (name == "s2vmm-terminal") return "terminal-watcher"
+    if (name == "s2vmm-launcher") return "render-launcher" # and what it starts
     if (name == "terminal" || name == "signals") return name
     if (name == "s2vmm") return "main"
     return "device"

@@ -146,6 +146,15 @@ static bool start_sandbox(struct machine *machine, struct error *error)
     return true;
 }
 
+/* Before there is memory of the guest, or another thread. */
+static bool start_launcher(struct machine *machine, struct error *error)
+{
+    const struct options *options = machine->options;
+    return !options->venus || options->blobs_from ||
+           render_server_init(&machine->server, &machine->sandbox, &machine->trace,
+                              error);
+}
+
 bool machine_init(struct machine *machine, const struct options *options,
                   struct error *error)
 {
@@ -160,7 +169,7 @@ bool machine_init(struct machine *machine, const struct options *options,
     raise_descriptor_limit();
     trace_init(&machine->trace, stderr, options->trace);
     machine->terminal.sandbox = &machine->sandbox;
-    return start_sandbox(machine, error) &&
+    return start_sandbox(machine, error) && start_launcher(machine, error) &&
            platform_probe(&machine->platform, NULL, error) &&
            machine_decide_guest_pat(&machine->platform, options, false,
                                     &config.honour_guest_pat, error) &&
@@ -256,6 +265,7 @@ void machine_finish(struct machine *machine)
     terminal_finish(&machine->terminal);
     output_close(&machine->console_output, "console");
     machine_finish_virtio(machine);
+    render_server_finish(&machine->server);
     s2_observer_finish(&machine->observer);
     serial_finish(&machine->serial);
     pl011_finish(&machine->pl011);

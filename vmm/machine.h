@@ -10,6 +10,7 @@
 #define S2VMM_MACHINE_H
 
 #include "devices/gpu/gpu.h"
+#include "devices/gpu/render_server.h"
 #include "devices/gpu/witness.h"
 #include "devices/pl011.h"
 #include "devices/pl031.h"
@@ -33,6 +34,7 @@ struct machine {
     const struct options *options;
     struct trace trace;
     struct sandbox sandbox;
+    struct render_server server; /* with venus */
     struct platform platform;
     struct vm vm;
     struct boot_image image;

@@ -121,6 +121,7 @@ bool machine_add_gpu(struct machine *machine, struct error *error)
         .screenshot = options->screenshot,
         .virgl = options->virgl,
         .venus = options->venus,
+        .server = &machine->server,
         .drm_node = options->drm_node,
         .window = machine->window,
         .map_strategy = map_strategy(options),

@@ -18,11 +18,13 @@ static void no_fence(void *context, struct renderer_timeline timeline, uint32_t 
 }
 
 /* What libvirglrenderer offers here; what it cannot do is a fact, too. */
-static void probe_renderer(struct platform *platform, const struct options *options)
+static void add_renderer(struct platform *platform, const struct options *options,
+                         struct render_server *server)
 {
     const struct renderer_virgl_config config = {
         .virgl = options->virgl,
         .venus = options->venus,
+        .server = server,
         .drm_node = options->drm_node,
         .fence = no_fence,
     };
@@ -44,6 +46,20 @@ static void probe_renderer(struct platform *platform, const struct options *opti
         platform_add_fact(platform, name, value, "virgl_renderer_get_cap_set");
     }
     renderer_virgl_destroy(virgl);
+}
+
+static void probe_renderer(struct platform *platform, const struct options *options)
+{
+    struct error error;
+    struct trace trace;
+    struct render_server server = {0};
+    trace_init(&trace, stderr, false);
+    if (options->venus && !render_server_init(&server, NULL, &trace, &error))
+        platform_add_fact(platform, "renderer", error.text, "fork");
+    else
+        add_renderer(platform, options, &server);
+    render_server_finish(&server);
+    trace_finish(&trace);
 }
 
 static void print_facts(const struct platform *platform, bool as_json)

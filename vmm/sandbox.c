@@ -35,6 +35,8 @@ const char *sandbox_role_name(enum sandbox_role role)
         [SANDBOX_TERMINAL_WATCHER] = "terminal-watcher",
         [SANDBOX_SIGNALS] = "signals",
         [SANDBOX_RENDERER_START] = "renderer-start",
+        [SANDBOX_RENDER_LAUNCHER] = "render-launcher",
+        [SANDBOX_RENDER_SERVER] = "render-server",
         [SANDBOX_GPU] = "gpu",
         [SANDBOX_GPU_VENUS] = "gpu-venus",
         [SANDBOX_GPU_VIRGL] = "gpu-virgl",

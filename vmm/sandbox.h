@@ -11,8 +11,9 @@
  *
  *   main ......................................... last, when all others run: SANDBOX_MAIN
  *     GPU's thread: SANDBOX_RENDERER_START -> loads the library -> SANDBOX_GPU*
- *                        +--> render server, a child process: stays in it for its life
  *     other threads: their role at once
+ *   launcher, a process: SANDBOX_RENDER_LAUNCHER
+ *     render server, its child: SANDBOX_RENDER_SERVER, and its own children
  *
  * Nothing can be undone, and a role entered later only takes away. docs/security.md says what is
  * closed for whom, and what that is worth: threads share one memory.
@@ -38,10 +39,12 @@ enum sandbox_role {
     SANDBOX_TERMINAL,
     SANDBOX_TERMINAL_WATCHER, /* a process of its own */
     SANDBOX_SIGNALS,
-    SANDBOX_RENDERER_START, /* the GPU's thread at first, and the render server */
-    SANDBOX_GPU,            /* without a renderer's library; with --blobs-from */
-    SANDBOX_GPU_VENUS,      /* with threads of the library, which talk to the server */
-    SANDBOX_GPU_VIRGL,      /* with OpenGL drivers and a compiler in this process */
+    SANDBOX_RENDERER_START,  /* the GPU's thread at first */
+    SANDBOX_RENDER_LAUNCHER, /* a process that executes the next one */
+    SANDBOX_RENDER_SERVER,   /* a process with Vulkan drivers, and its children */
+    SANDBOX_GPU,             /* without a renderer's library; with --blobs-from */
+    SANDBOX_GPU_VENUS,       /* with threads of the library, which talk to the server */
+    SANDBOX_GPU_VIRGL,       /* with OpenGL drivers and a compiler in this process */
     SANDBOX_ROLE_COUNT
 };
 

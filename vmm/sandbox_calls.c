@@ -36,7 +36,9 @@ enum limit {
 #define LIBRARIES  (VENUS | VIRGL) /* threads and code of others */
 #define GPU        (IN(GPU) | LIBRARIES)
 #define DEVICES    (GPU | IN(DEVICE)) /* that serve queues */
-#define EVERYWHERE ((1u << SANDBOX_ROLE_COUNT) - 1 - IN(RENDERER_START))
+/* These have no list of what they may do, but of what they may not. */
+#define LISTLESS   (IN(RENDERER_START) | IN(RENDER_LAUNCHER) | IN(RENDER_SERVER))
+#define EVERYWHERE (((1u << SANDBOX_ROLE_COUNT) - 1) & ~LISTLESS)
 #define THREADED   (EVERYWHERE & ~IN(TERMINAL_WATCHER))
 #define PRINTING   (THREADED & ~IN(SIGNALS)) /* on a stream */
 
@@ -109,13 +111,13 @@ static const struct call calls[] = {
     {SCMP_SYS(unlink),          GPU, ANY},
     {SCMP_SYS(unlinkat),        GPU | IN(MAIN), ANY},
 
-    /* The end of a run: the terminal's watcher, the trace instance, the library's server. */
+    /* The end of a run: the terminal's watcher, the server's launcher, the trace instance. */
     {SCMP_SYS(rmdir),           IN(MAIN), ANY},
-    {SCMP_SYS(kill),            IN(MAIN) | LIBRARIES, NO_OTHER_GROUP},
-    {SCMP_SYS(wait4),           IN(MAIN) | LIBRARIES, ANY},
-    {SCMP_SYS(waitid),          LIBRARIES, ANY},
+    {SCMP_SYS(kill),            IN(MAIN), NO_OTHER_GROUP},
+    {SCMP_SYS(wait4),           IN(MAIN), ANY},
 
-    /* libvirglrenderer: sockets to its server, a thread for each context. */
+    /* libvirglrenderer: sockets to its server and to the server's launcher, a thread for each
+     * context. */
     {SCMP_SYS(clone),           LIBRARIES, THREADS},
     {SCMP_SYS(set_robust_list), LIBRARIES, ANY},
     {SCMP_SYS(rseq),            LIBRARIES, ANY},
@@ -150,6 +152,7 @@ static const struct call calls[] = {
     {SCMP_SYS(sysinfo),         VIRGL, ANY},
     {SCMP_SYS(uname),           VIRGL, ANY},
     {SCMP_SYS(getcpu),          VIRGL, ANY},
+    {SCMP_SYS(epoll_ctl),       VIRGL, ANY}, /* started once more: its new descriptor */
     {SCMP_SYS(sched_yield),     VIRGL, ANY},
     {SCMP_SYS(sched_setscheduler), VIRGL, ANY},
     {SCMP_SYS(clock_nanosleep), VIRGL, ANY},
@@ -164,7 +167,8 @@ static const int attacks[] = {
     SCMP_SYS(init_module), SCMP_SYS(finit_module), SCMP_SYS(mount), SCMP_SYS(setns), SCMP_SYS(unshare),
 };
 
-/* What the start of a renderer is refused; all other roles have lists. */
+/* What a renderer is refused while it starts, and a server with its launcher always; all other
+ * roles have lists. */
 static const int refused[] = {
     /* other processes, and the kernel's log */
     SCMP_SYS(ptrace), SCMP_SYS(process_vm_writev), SCMP_SYS(pidfd_getfd), SCMP_SYS(process_madvise),
@@ -183,6 +187,13 @@ static const int refused[] = {
     SCMP_SYS(mount_setattr), SCMP_SYS(name_to_handle_at), SCMP_SYS(open_by_handle_at),
     SCMP_SYS(fanotify_init),
 };
+
+/* More of them. New processes are the launcher's and the server's; and a server ends with its
+ * process group. */
+static const int refused_at_start[] = {
+    SCMP_SYS(execve), SCMP_SYS(execveat), SCMP_SYS(fork), SCMP_SYS(vfork),
+};
+static const int refused_to_server[] = {SCMP_SYS(setpgid), SCMP_SYS(setsid)};
 
 /* The second byte of a request's number (_IOC_TYPE, asm-generic/ioctl.h), and 0. */
 static const struct {
@@ -322,9 +333,8 @@ static void fill(struct filter *filter, bool log)
     refuse_clone3(filter);
 }
 
-/* Drivers of any GPU are started here, and a server: everything but what they surely do not
- * need. Its children have this filter for ever. */
-static void fill_for_start(struct filter *filter, bool log)
+/* Drivers of any GPU are loaded here: everything but what they surely do not need. */
+static void fill_without_list(struct filter *filter, bool log)
 {
     static const unsigned long name_spaces[] = {
         CLONE_NEWNS,  CLONE_NEWCGROUP, CLONE_NEWUTS,  CLONE_NEWIPC,
@@ -332,21 +342,30 @@ static void fill_for_start(struct filter *filter, bool log)
     };
     uint32_t refuse = log ? SCMP_ACT_LOG : SCMP_ACT_ERRNO(EPERM);
     add_list(filter, refuse, refused, ARRAY_SIZE(refused));
-    add_if(filter, refuse, SCMP_SYS(process_vm_readv), /* as in the role that follows */
-           compare(0, SCMP_CMP_NE, (scmp_datum_t)getpid(), 0));
     add_if(filter, refuse, SCMP_SYS(socket), compare(0, SCMP_CMP_NE, AF_UNIX, 0));
     for (size_t i = 0; i < ARRAY_SIZE(name_spaces); i++)
         add_if(filter, refuse, SCMP_SYS(clone),
                has_bits(0, name_spaces[i], name_spaces[i]));
+    if (filter->role == SANDBOX_RENDERER_START) {
+        add_list(filter, refuse, refused_at_start, ARRAY_SIZE(refused_at_start));
+        add_if(filter, refuse, SCMP_SYS(clone), has_bits(0, CLONE_THREAD, 0));
+        add_if(filter, refuse,
+               SCMP_SYS(process_vm_readv), /* as in the role that follows */
+               compare(0, SCMP_CMP_NE, (scmp_datum_t)getpid(), 0));
+    } else {
+        add(filter, refuse, SCMP_SYS(process_vm_readv));
+    }
+    if (filter->role == SANDBOX_RENDER_SERVER)
+        add_list(filter, refuse, refused_to_server, ARRAY_SIZE(refused_to_server));
     refuse_clone3(filter);
 }
 
 bool sandbox_close_calls(enum sandbox_role role, bool log, struct error *error)
 {
-    bool starts = role == SANDBOX_RENDERER_START;
-    uint32_t beside = starts ? SCMP_ACT_ALLOW
-                      : log  ? SCMP_ACT_LOG
-                             : SCMP_ACT_ERRNO(EPERM);
+    bool has_list = (LISTLESS >> role & 1) == 0;
+    uint32_t beside = !has_list ? SCMP_ACT_ALLOW
+                      : log     ? SCMP_ACT_LOG
+                                : SCMP_ACT_ERRNO(EPERM);
     struct filter filter = {.context = seccomp_init(beside), .role = role};
     if (!filter.context)
         return error_set(error, ERROR_HOST_MEMORY, "no memory for a filter of calls");
@@ -354,10 +373,10 @@ bool sandbox_close_calls(enum sandbox_role role, bool log, struct error *error)
                                    SCMP_ACT_KILL_PROCESS));
     /* The kernel's own error, not ECANCELED for any (seccomp_attr_set(3)). */
     note(&filter, seccomp_attr_set(filter.context, SCMP_FLTATR_API_SYSRAWRC, 1));
-    if (starts)
-        fill_for_start(&filter, log);
-    else
+    if (has_list)
         fill(&filter, log);
+    else
+        fill_without_list(&filter, log);
     if (filter.failure == 0)
         note(&filter, seccomp_load(filter.context));
     seccomp_release(filter.context);

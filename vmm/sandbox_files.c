@@ -39,9 +39,10 @@ struct closed {
 };
 
 #define TCP_BIND_CONNECT       3u
-/* Not signals: until Linux 6.15 that scope keeps them from threads of our own process as well
- * (landlock.rst, "Errata", 2). */
 #define SCOPE_ABSTRACT_SOCKETS 1u
+/* For a process of its own only: until Linux 6.15 this scope keeps signals from threads of our own
+ * process that have other rules (landlock.rst, "Errata", 2). */
+#define SCOPE_SIGNALS          2u
 
 int sandbox_landlock_version(void)
 {
@@ -50,13 +51,15 @@ int sandbox_landlock_version(void)
     return version > 0 ? (int)version : 0;
 }
 
-static struct closed closed_by(int version)
+static struct closed closed_by(int version, enum sandbox_role role)
 {
+    uint64_t scopes =
+        SCOPE_ABSTRACT_SOCKETS | (role == SANDBOX_RENDER_SERVER ? SCOPE_SIGNALS : 0u);
     unsigned rights = version >= 5 ? 16 : version >= 3 ? 15 : version >= 2 ? 14 : 13;
     return (struct closed){
         .files = (UINT64_C(1) << rights) - 1,
         .network = version >= 4 ? TCP_BIND_CONNECT : 0,
-        .scopes = version >= 6 ? SCOPE_ABSTRACT_SOCKETS : 0,
+        .scopes = version >= 6 ? scopes : 0,
     };
 }
 
@@ -225,6 +228,8 @@ static void open_for(struct rules *rules, const struct sandbox *sandbox,
         open_gpu(rules, sandbox);
         break;
     case SANDBOX_RENDERER_START:
+    case SANDBOX_RENDER_LAUNCHER:
+    case SANDBOX_RENDER_SERVER:
     case SANDBOX_GPU_VIRGL:
         open_renderer(rules, sandbox);
         break;
@@ -242,7 +247,7 @@ static void open_for(struct rules *rules, const struct sandbox *sandbox,
 bool sandbox_close_files(const struct sandbox *sandbox, enum sandbox_role role,
                          struct error *error)
 {
-    const struct closed closed = closed_by(sandbox->landlock);
+    const struct closed closed = closed_by(sandbox->landlock, role);
     size_t size = sandbox->landlock >= 6   ? sizeof closed
                   : sandbox->landlock >= 4 ? 2 * sizeof(uint64_t)
                                            : sizeof(uint64_t);

@@ -313,6 +313,7 @@ static void leave_mapped(struct gpu *gpu, struct resource *resource,
 {
     trace_warning(gpu->trace, "gpu", "blob %u stays mapped: %s", resource->id,
                   error->text);
+    gpu->left_mapped = true;
     resource->mapping = (struct hostmem_mapping){0};
     resource->share = resource->mapped_share = (struct quota_share){0};
 }

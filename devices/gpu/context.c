@@ -3,7 +3,7 @@
  * Rendering contexts: which ids exist. What a context does is the renderer's business;
  * the list is asked first because the library may crash on an id that it does not know.
  */
-#include "devices/gpu/gpu.h"
+#include "devices/gpu/guest_blob.h"
 
 /* Of a renderer, for each context: its connection to the server, and its timelines;
  * docs/lifetimes.md. */
@@ -71,6 +71,37 @@ static bool take(struct gpu *gpu, uint32_t id, struct error *error)
     return error_wrap(error, "context %u", id);
 }
 
+/* --- renderer --- */
+
+/* The old one's memory, contexts and resources must not be in use: they go with it. */
+static bool holds_something(const struct gpu *gpu)
+{
+    const struct resource *resource = NULL;
+    if (gpu->left_mapped || gpu->context_count > 0)
+        return true;
+    while ((resource = resource_next(&gpu->resources, resource)) != NULL)
+        if (gpu_renderer_knows(gpu, resource))
+            return true;
+    return false;
+}
+
+void gpu_restart_renderer(struct gpu *gpu)
+{
+    const struct renderer_ops *ops = gpu->renderer.ops;
+    struct error error;
+    if (!ops->has_died || !ops->has_died(gpu->renderer.context) || holds_something(gpu))
+        return;
+    if (ops->restart(gpu->renderer.context, &error))
+        trace_warning(gpu->trace, "gpu", "the renderer was restarted");
+    else
+        trace_warning(gpu->trace, "gpu",
+                      "the renderer could not be restarted: %s; the next context, or "
+                      "reset, tries it again",
+                      error.text);
+}
+
+/* --- contexts --- */
+
 bool gpu_context_create(struct gpu *gpu, uint32_t id, uint32_t capset_id,
                         const char *name, struct error *error)
 {
@@ -83,6 +114,7 @@ bool gpu_context_create(struct gpu *gpu, uint32_t id, uint32_t capset_id,
         return error_set(error, ERROR_GUEST_LIMIT,
                          "context %u: the limit of %u contexts is reached", id,
                          GPU_CONTEXTS_MAX);
+    gpu_restart_renderer(gpu);
     if (!choose_capset(gpu, &capset_id, error) || !take(gpu, id, error))
         return false;
     if (!gpu->renderer.ops->context_create(gpu->renderer.context, id, capset_id, name,

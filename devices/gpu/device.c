@@ -175,9 +175,14 @@ void gpu_reset_state(struct gpu *gpu)
         gpu_context_destroy(gpu, gpu->contexts[0], &error);
 }
 
+/* After a reset there is nothing of the guest's, so the renderer can be restarted; here, because
+ * that may take longer than a vCPU waits for a reset (VIRTIO_SETTLE_MILLISECONDS). Commands wait. */
 static void start(void *context, uint64_t features)
 {
     struct gpu *gpu = context;
+    pthread_mutex_lock(&gpu->lock);
+    gpu_restart_renderer(gpu);
+    pthread_mutex_unlock(&gpu->lock);
     trace_detail(gpu->trace, "gpu", "driver ready, features %#llx",
                  (unsigned long long)features);
 }
@@ -212,6 +217,7 @@ static bool create_virgl(struct gpu *gpu, struct error *error)
     const struct renderer_virgl_config config = {
         .virgl = gpu->config.virgl,
         .venus = gpu->config.venus,
+        .server = gpu->config.server,
         .drm_node = gpu->config.drm_node,
         .fence = fence_done,
         .fence_context = gpu,

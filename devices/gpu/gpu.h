@@ -37,6 +37,7 @@ _Static_assert(GPU_REQUEST_MAX >
                        GUEST_PAGES_ENTRIES_MAX * sizeof(struct virtio_gpu_mem_entry),
                "all entries that a resource may have fit");
 
+struct render_server;
 struct renderer_virgl;
 
 /* A scanout that is enabled, in pixels. */
@@ -56,7 +57,8 @@ struct gpu_config {
         *screenshot; /* a PNG file, written by gpu_screenshot(); NULL: there is none */
     bool virgl; /* neither this, nor venus, nor blobs_from: 2D and guest blobs only */
     bool venus;
-    const char *drm_node; /* for virgl, or NULL */
+    struct render_server *server; /* for venus: render_server.h */
+    const char *drm_node;         /* for virgl, or NULL */
     struct gpa_range window;
     enum hostmem_strategy map_strategy;
     struct memattr_platform platform;
@@ -112,6 +114,7 @@ struct gpu {
     struct scanout scanouts[VIRTIO_GPU_MAX_SCANOUTS];
     unsigned context_count;
     uint32_t contexts[GPU_CONTEXTS_MAX];
+    bool left_mapped; /* KVM kept a memslot, whose memory may be the renderer's */
     bool said_no_guest_dmabuf; /* warned of the first one: guest_blob_dmabuf() */
 
     struct fence_queue fences; /* has its own lock */
@@ -210,6 +213,8 @@ bool gpu_context_create(struct gpu *gpu, uint32_t id, uint32_t capset_id,
                         const char *name, struct error *error);
 bool gpu_context_destroy(struct gpu *gpu, uint32_t id, struct error *error);
 bool gpu_context_check(const struct gpu *gpu, uint32_t id, struct error *error);
+/* If the renderer has lost a process, and has nothing of the guest's any more, it is restarted. */
+void gpu_restart_renderer(struct gpu *gpu);
 
 /* --- decision.c --- */
 

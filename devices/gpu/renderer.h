@@ -145,9 +145,16 @@ struct renderer_ops {
     bool (*transfer)(void *renderer, const struct renderer_transfer *transfer,
                      struct error *error);
     /* When poll_fd(), which does not change, is readable, poll() wants to be called: fences or
-     * queries are done. The fd stays the renderer's. */
+     * queries are done, or a process of the renderer has something to say. The fd stays the
+     * renderer's. */
     int (*poll_fd)(void *renderer);
     void (*poll)(void *renderer);
+
+    /* Whether a process of the renderer has died that it needs for new contexts; restart() then
+     * makes it as it was at its start, when nothing is left of its contexts and resources. If
+     * that fails all commands fail that need it, and it has still died. */
+    bool (*has_died)(const void *renderer);
+    bool (*restart)(void *renderer, struct error *error);
 };
 
 struct renderer {

@@ -6,7 +6,9 @@
  * Traps by version (0.10.4, 1.1.0, 1.3.0), all seen in the lab:
  *  - failures come as -22 or +22, depending on call and version: anything but 0 is one;
  *  - venus needs the render server from 1.1 on: init succeeds without it, and creating a
- *    context fails later, so the server is always asked for;
+ *    context fails later, so the server is always asked for, and given by get_server_fd;
+ *  - if that gives none, the library forks one itself (proxy_server.c,
+ *    proxy_server_create()), which no role of ours may: the server is there before init;
  *  - USE_EXTERNAL_BLOB makes buffers of a software OpenGL unmappable: never set;
  *  - 0.10.4 refuses to unmap an SHM blob: we map those through their fd, never here;
  *  - calls with an id that the library does not know may crash: the resource table and
@@ -21,14 +23,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/timerfd.h>
 #include <unistd.h>
 
 #include "devices/gpu/protocol.h"
 
-#define LIBRARY         "libvirglrenderer.so.1"
-#define RENDER_SERVER   "/usr/libexec/virgl_render_server"
-#define SERVER_PATH_ENV "RENDER_SERVER_EXEC_PATH" /* read by the library, too */
+#define LIBRARY "libvirglrenderer.so.1"
 
 /* --- callbacks of the library --- */
 
@@ -56,6 +57,16 @@ static int open_drm_node(void *cookie)
 {
     struct renderer_virgl *virgl = cookie;
     return open(virgl->config.drm_node, O_RDWR | O_CLOEXEC);
+}
+
+/* The library owns and closes it, too; it asks once in each init (proxy_server.c,
+ * proxy_server_create()). 0 is the only version of the protocol. */
+static int take_server_socket(void *cookie, uint32_t version)
+{
+    struct renderer_virgl *virgl = cookie;
+    int socket = version == 0 ? virgl->server_socket : -1;
+    virgl->server_socket = -1;
+    return socket;
 }
 
 /* --- start and stop --- */
@@ -93,19 +104,15 @@ static bool load(struct renderer_virgl *virgl, struct error *error)
     return true;
 }
 
-/* The library reports a server that it cannot start only as -1. */
+/* What a user has forgotten is found before anything is started. */
 static bool check_render_server(struct error *error)
 {
-    const char *path = getenv(SERVER_PATH_ENV);
-    if (!path)
-        path = RENDER_SERVER;
-    if (access(path, X_OK) == 0)
-        return true;
-    return error_set(
-        error, ERROR_CONFIG_HOST,
-        "venus needs the render server %s: %s; install the package virgl-server, "
-        "or set " SERVER_PATH_ENV,
-        path, strerror(errno));
+    const char *path = render_server_path();
+    return access(path, X_OK) == 0 ||
+           error_set(error, ERROR_CONFIG_HOST,
+                     "venus needs the render server %s: %s; install the package "
+                     "virgl-server, or set RENDER_SERVER_EXEC_PATH",
+                     path, strerror(errno));
 }
 
 static bool check_drm_node(const char *path, struct error *error)
@@ -119,18 +126,45 @@ static bool check_drm_node(const char *path, struct error *error)
     return true;
 }
 
+static bool check(const struct renderer_virgl_config *config, struct error *error)
+{
+    return (!config->venus || check_render_server(error)) &&
+           (!config->drm_node || check_drm_node(config->drm_node, error));
+}
+
+static bool poll_for(const struct renderer_virgl *virgl, int fd, struct error *error)
+{
+    struct epoll_event event = {.events = EPOLLIN};
+    return epoll_ctl(virgl->poll_fd, EPOLL_CTL_ADD, fd, &event) == 0 ||
+           error_set(error, ERROR_HOST_SYSTEM, "epoll_ctl for %s: %s",
+                     virgl->library_name, strerror(errno));
+}
+
+static bool start_polling(struct renderer_virgl *virgl, struct error *error)
+{
+    virgl->poll_fd = epoll_create1(EPOLL_CLOEXEC);
+    if (virgl->poll_fd < 0)
+        return error_set(error, ERROR_HOST_SYSTEM, "epoll for %s: %s",
+                         virgl->library_name, strerror(errno));
+    return !virgl->config.venus || poll_for(virgl, virgl->config.server->control, error);
+}
+
 /* The library's threads say when a fence is done, where the driver lets them wait; it also has
  * an fd then, which asks for poll() (a query that a fence waits for needs this thread's
  * context). THREAD_SYNC is a hint: without it (VIRGL_DISABLE_MT, no shared contexts) there is no
  * fd, and fences are only looked at in poll() (virglrenderer.h at VIRGL_RENDERER_THREAD_SYNC). */
-static bool start_timer(struct renderer_virgl *virgl, struct error *error)
+static bool poll_library(struct renderer_virgl *virgl, struct error *error)
 {
-    if (!virgl->config.virgl || virgl->calls.get_poll_fd() >= 0)
+    if (!virgl->config.virgl || virgl->timer_fd >= 0)
         return true;
+    int fd = virgl->calls.get_poll_fd();
+    if (fd >= 0)
+        return poll_for(virgl, fd, error); /* until it is closed */
     virgl->timer_fd = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
-    return virgl->timer_fd >= 0 ||
-           error_set(error, ERROR_HOST_SYSTEM, "a timer for %s: %s", virgl->library_name,
-                     strerror(errno));
+    if (virgl->timer_fd < 0)
+        return error_set(error, ERROR_HOST_SYSTEM, "a timer for %s: %s",
+                         virgl->library_name, strerror(errno));
+    return poll_for(virgl, virgl->timer_fd, error);
 }
 
 void renderer_virgl_set_timer(const struct renderer_virgl *virgl, long nanoseconds)
@@ -141,9 +175,8 @@ void renderer_virgl_set_timer(const struct renderer_virgl *virgl, long nanosecon
         timerfd_settime(virgl->timer_fd, 0, &period, NULL);
 }
 
-static bool start(struct renderer_virgl *virgl, struct error *error)
+static int flags_of(const struct renderer_virgl_config *config)
 {
-    const struct renderer_virgl_config *config = &virgl->config;
     int flags = VIRGL_RENDERER_THREAD_SYNC | VIRGL_RENDERER_ASYNC_FENCE_CB;
     if (config->virgl) {
         flags |= VIRGL_RENDERER_USE_EGL;
@@ -152,21 +185,34 @@ static bool start(struct renderer_virgl *virgl, struct error *error)
     } else {
         flags |= VIRGL_RENDERER_NO_VIRGL;
     }
-    if (config->venus) {
-        if (!check_render_server(error))
-            return false;
+    if (config->venus)
         flags |= VIRGL_RENDERER_VENUS | VIRGL_RENDERER_RENDER_SERVER;
-    }
-    if (config->drm_node && !check_drm_node(config->drm_node, error))
-        return false;
+    return flags;
+}
 
+static void close_fd(int *fd)
+{
+    if (*fd >= 0)
+        close(*fd);
+    *fd = -1;
+}
+
+static bool start(struct renderer_virgl *virgl, struct error *error)
+{
+    const struct renderer_virgl_config *config = &virgl->config;
+    int flags = flags_of(config);
+    if (config->venus &&
+        !render_server_start(config->server, &virgl->server_socket, error))
+        return false;
     virgl->callbacks = (struct virgl_renderer_callbacks){
         .version = 3,
         .write_fence = renderer_virgl_global_fence_done,
         .get_drm_fd = config->drm_node ? open_drm_node : NULL,
         .write_context_fence = renderer_virgl_context_fence_done,
+        .get_server_fd = take_server_socket,
     };
     int result = virgl->calls.init(virgl, flags, &virgl->callbacks);
+    close_fd(&virgl->server_socket); /* not taken */
     if (result != 0)
         return error_set(
             error, ERROR_HOST_RENDERER,
@@ -174,7 +220,26 @@ static bool start(struct renderer_virgl *virgl, struct error *error)
             "are above, `s2vmm probe` shows what works",
             virgl->library_name, (unsigned)flags, result);
     virgl->initialised = true;
-    return start_timer(virgl, error);
+    return poll_library(virgl, error);
+}
+
+/* The library's threads have ended when this returns, and its fences with them. */
+static void stop(struct renderer_virgl *virgl)
+{
+    if (virgl->initialised)
+        virgl->calls.cleanup(virgl);
+    virgl->initialised = false;
+    atomic_store(&virgl->fences_open, 0);
+}
+
+bool renderer_virgl_restart(void *renderer, struct error *error)
+{
+    struct renderer_virgl *virgl = renderer;
+    stop(virgl);
+    if (start(virgl, error))
+        return true;
+    stop(virgl);
+    return false;
 }
 
 struct renderer_virgl *renderer_virgl_create(const struct renderer_virgl_config *config,
@@ -185,9 +250,11 @@ struct renderer_virgl *renderer_virgl_create(const struct renderer_virgl_config 
         error_set(error, ERROR_HOST_MEMORY, "no memory for the renderer");
         return NULL;
     }
+    BUG_ON(config->venus && !config->server);
     virgl->config = *config;
-    virgl->timer_fd = -1;
-    if (load(virgl, error) && start(virgl, error))
+    virgl->server_socket = virgl->poll_fd = virgl->timer_fd = -1;
+    if (load(virgl, error) && check(config, error) && start_polling(virgl, error) &&
+        start(virgl, error))
         return virgl;
     renderer_virgl_destroy(virgl);
     return NULL;
@@ -197,10 +264,9 @@ void renderer_virgl_destroy(struct renderer_virgl *virgl)
 {
     if (!virgl)
         return;
-    if (virgl->initialised)
-        virgl->calls.cleanup(virgl);
-    if (virgl->timer_fd >= 0)
-        close(virgl->timer_fd);
+    stop(virgl);
+    close_fd(&virgl->poll_fd);
+    close_fd(&virgl->timer_fd);
     /* The library stays loaded: its drivers leave threads and atexit handlers behind. */
     free(virgl);
 }

@@ -7,11 +7,13 @@
 #ifndef S2VMM_GPU_RENDERER_VIRGL_H
 #define S2VMM_GPU_RENDERER_VIRGL_H
 
+#include "devices/gpu/render_server.h"
 #include "devices/gpu/renderer.h"
 
 struct renderer_virgl_config {
-    bool virgl;           /* OpenGL contexts: capsets virgl, virgl2 */
-    bool venus;           /* Vulkan contexts, by the render server: capset venus */
+    bool virgl; /* OpenGL contexts: capsets virgl, virgl2 */
+    bool venus; /* Vulkan contexts, by the render server: capset venus */
+    struct render_server *server; /* for venus */
     const char *drm_node; /* for virgl: a DRM node, or NULL for a surfaceless display */
     renderer_fence_function *fence; /* called from any thread */
     void *fence_context;

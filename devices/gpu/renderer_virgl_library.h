@@ -53,12 +53,17 @@ struct renderer_virgl {
     void *library;
     char library_name[64];
     bool initialised;
-    int timer_fd;            /* -1: the library has an fd of its own */
+    int server_socket; /* for the library to take; -1: it has it */
+    int poll_fd;  /* an epoll over the next, what the library has, and the server's */
+    int timer_fd; /* -1: the library has an fd of its own, or needs none */
     atomic_uint fences_open; /* asked for, not done */
 };
 
 /* The ops of a renderer; its context is a struct renderer_virgl. In renderer_virgl_ops.c. */
 extern const struct renderer_ops renderer_virgl_ops;
+
+/* Ends the library, and starts it and its server once more. What renderer_virgl_create() says. */
+bool renderer_virgl_restart(void *virgl, struct error *error);
 
 /* Ticks every so many nanoseconds, if the library cannot tell when a fence is done; 0: stops. */
 void renderer_virgl_set_timer(const struct renderer_virgl *virgl, long nanoseconds);

@@ -23,6 +23,16 @@ static bool failed(const struct renderer_virgl *virgl, int result, struct error 
                      call, id, result, strerror(abs(result)));
 }
 
+/* It is not, if it could not be restarted; then it has no context and no resource either, and is
+ * not asked for anything of them. */
+static bool is_there(const struct renderer_virgl *virgl, struct error *error)
+{
+    return virgl->initialised ||
+           error_set(error, ERROR_HOST_RENDERER,
+                     "%s ended with its render server, and could not be started again",
+                     virgl->library_name);
+}
+
 /* Of the others (virtio 1.3, 5.7.6.8: gfxstream 3, cross-domain 5, drm 6) this library has drm,
  * on a host whose GPU has a native context. It says so by its size. */
 static bool is_wanted(const struct renderer_virgl *virgl, uint32_t id)
@@ -35,7 +45,7 @@ static bool is_wanted(const struct renderer_virgl *virgl, uint32_t id)
 static bool capset(void *renderer, unsigned index, struct renderer_capset *capset)
 {
     const struct renderer_virgl *virgl = renderer;
-    for (uint32_t id = 1; id <= CAPSET_MAX; id++) {
+    for (uint32_t id = 1; virgl->initialised && id <= CAPSET_MAX; id++) {
         uint32_t version = 0;
         uint32_t size = 0;
         if (is_wanted(virgl, id))
@@ -60,6 +70,8 @@ static bool context_create(void *renderer, uint32_t context_id, uint32_t capset_
                            const char *name, struct error *error)
 {
     const struct renderer_virgl *virgl = renderer;
+    if (!is_there(virgl, error))
+        return false;
     int result = virgl->calls.context_create_with_flags(context_id, capset_id,
                                                         (uint32_t)strlen(name), name);
     return result == 0 ||
@@ -118,7 +130,7 @@ static bool fence(void *renderer, struct renderer_timeline timeline, uint32_t nu
         result = create_context_fence(virgl, timeline, number);
     /* The global timeline is OpenGL's. Without virgl the library has none, and no command
      * that is still under way belongs to it. */
-    else if (!virgl->config.virgl)
+    else if (!virgl->config.virgl || !virgl->initialised)
         renderer_virgl_global_fence_done(virgl, number);
     else
         result = virgl->calls.create_fence((int)number, 0);
@@ -145,6 +157,8 @@ static bool blob_create(void *renderer, const struct renderer_blob *blob,
         .iovecs = blob->pages.vectors,
         .num_iovs = blob->pages.count,
     };
+    if (!is_there(virgl, error))
+        return false;
     int result = virgl->calls.resource_create_blob(&arguments);
     return result == 0 ||
            failed(virgl, result, error, "resource_create_blob", blob->resource_id);
@@ -200,6 +214,8 @@ static bool blob_import(void *renderer, const struct renderer_blob *blob, int fd
                         struct error *error)
 {
     const struct renderer_virgl *virgl = renderer;
+    if (!is_there(virgl, error))
+        return false;
     const struct virgl_renderer_resource_import_blob_args arguments = {
         .res_handle = blob->resource_id,
         .blob_mem = VIRGL_RENDERER_BLOB_MEM_HOST3D,
@@ -241,6 +257,8 @@ static bool resource_create(void *renderer, const struct renderer_resource *reso
             error, ERROR_HOST_RENDERER,
             "resource %u: 3D resources are OpenGL's, run it with --gpu=virgl",
             resource->resource_id);
+    if (!is_there(virgl, error))
+        return false;
     int result = virgl->calls.resource_create(&arguments, NULL, 0);
     return result == 0 ||
            failed(virgl, result, error, "resource_create", resource->resource_id);
@@ -295,20 +313,28 @@ static bool transfer(void *renderer, const struct renderer_transfer *t,
 static int poll_fd(void *renderer)
 {
     const struct renderer_virgl *virgl = renderer;
-    if (!virgl->config.virgl)
-        return -1;
-    return virgl->timer_fd >= 0 ? virgl->timer_fd : virgl->calls.get_poll_fd();
+    return virgl->poll_fd;
 }
 
 static void poll_library(void *renderer)
 {
     struct renderer_virgl *virgl = renderer;
     uint64_t ticks;
+    if (virgl->config.venus)
+        render_server_hear(virgl->config.server);
     if (virgl->timer_fd >= 0)
         (void)!read(virgl->timer_fd, &ticks, sizeof ticks);
-    virgl->calls.poll();
+    if (virgl->config.virgl && virgl->initialised)
+        virgl->calls.poll();
     if (atomic_load(&virgl->fences_open) == 0)
         renderer_virgl_set_timer(virgl, 0);
+}
+
+static bool has_died(const void *renderer)
+{
+    const struct renderer_virgl *virgl = renderer;
+    return !virgl->initialised ||
+           (virgl->config.venus && render_server_has_died(virgl->config.server));
 }
 
 const struct renderer_ops renderer_virgl_ops = {
@@ -333,4 +359,6 @@ const struct renderer_ops renderer_virgl_ops = {
     .transfer = transfer,
     .poll_fd = poll_fd,
     .poll = poll_library,
+    .has_died = has_died,
+    .restart = renderer_virgl_restart,
 };

@@ -71,11 +71,13 @@ enum case_picture {
     PICTURE_CLEARED, /* PATTERN_CLEAR */
 };
 
-/* What is looked at on the host while it runs: tests/e2e/host.h. */
+/* What is looked at on the host while it runs: tests/e2e/host.h; or done: tests/e2e/server.h. */
 enum case_watch {
     WATCH_NOTHING,
     WATCH_LEFTOVERS,
     WATCH_GREED, /* most_* */
+    WATCH_SERVER_DIES,
+    WATCH_SERVER_STORM,
 };
 
 struct e2e_case {
@@ -134,6 +136,9 @@ extern const unsigned e2e_case_hostile_count;
 /* cases_devices.c: disks, consoles, and the ends of a run. */
 extern const struct e2e_case e2e_cases_devices[];
 extern const unsigned e2e_case_devices_count;
+/* cases_server.c: the render server is killed. */
+extern const struct e2e_case e2e_cases_server[];
+extern const unsigned e2e_case_server_count;
 /* cases_peers.c: the bugs of other VMMs. */
 extern const struct e2e_case e2e_cases_peers[];
 extern const unsigned e2e_case_peer_count;

@@ -18,6 +18,7 @@
 #include "tests/e2e/host.h"
 #include "tests/e2e/picture.h"
 #include "tests/e2e/run.h"
+#include "tests/e2e/server.h"
 
 static const struct {
     const char *word;
@@ -71,6 +72,7 @@ static const struct e2e_case *case_at(unsigned index)
         {e2e_cases_hostile, e2e_case_hostile_count},
         {e2e_cases_peers, e2e_case_peer_count},
         {e2e_cases_sandbox, e2e_case_sandbox_count},
+        {e2e_cases_server, e2e_case_server_count},
     };
     for (size_t i = 0; i < sizeof tables / sizeof tables[0]; i++) {
         if (index < tables[i].count)
@@ -181,7 +183,10 @@ START_TEST(case_holds)
     if (!environment && !(test->needs & NEEDS_VULKAN))
         environment = "VK_DRIVER_FILES=/nonexistent";
     static struct host_watch watch;
+    static struct server_watch killer;
+    bool kills = test->watch == WATCH_SERVER_DIES || test->watch == WATCH_SERVER_STORM;
     host_watch_init(&watch, test->watch);
+    server_watch_init(&killer, test->watch);
     const struct run_plan plan = {
         .arguments = arguments,
         .environment = environment,
@@ -190,8 +195,10 @@ START_TEST(case_holds)
         .signal = test->signal,
         .image_size = test->image_size,
         .image_is_used = test->image_is_used,
-        .look = test->watch == WATCH_NOTHING ? NULL : host_watch_look,
-        .look_context = &watch,
+        .look = kills                          ? server_watch_look
+                : test->watch == WATCH_NOTHING ? NULL
+                                               : host_watch_look,
+        .look_context = kills ? (void *)&killer : &watch,
     };
     run_s2vmm(&plan, &result);
     ck_assert_msg(result.status == test->status,
@@ -203,6 +210,8 @@ START_TEST(case_holds)
     if (test->picture != PICTURE_ANY)
         picture_check(path, test->picture);
     host_watch_check(&watch, test);
+    if (kills)
+        server_watch_check(&killer, test);
 }
 END_TEST
 

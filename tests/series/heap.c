@@ -16,7 +16,8 @@ int heap_buffer(const char *path, size_t size)
 
     if (heap < 0)
         return -1;
-    int made = ioctl(heap, DMA_HEAP_IOCTL_ALLOC, &allocation), error = errno;
+    int made = ioctl(heap, DMA_HEAP_IOCTL_ALLOC, &allocation);
+    int error = errno;
     close(heap);
     errno = error;
     return made == 0 ? (int)allocation.fd : -1;

@@ -15,7 +15,8 @@ enum { CARDS = 16 };
 int import_into(const char *driver, int fd)
 {
     for (int number = 0; number < CARDS; number++) {
-        char path[32], name[32] = "";
+        char path[32];
+        char name[32] = "";
         snprintf(path, sizeof(path), "/dev/dri/card%d", number);
         int card = open(path, O_RDWR | O_CLOEXEC);
         struct drm_version version = {.name = name, .name_len = sizeof(name) - 1};

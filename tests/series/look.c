@@ -52,8 +52,10 @@ struct look look_at(int fd)
 static bool has_flag(const void *address, const char *flag)
 {
     FILE *smaps = fopen("/proc/self/smaps", "re");
-    char line[512], start[32];
-    bool is_here = false, has = false;
+    char line[512];
+    char start[32];
+    bool is_here = false;
+    bool has = false;
 
     snprintf(start, sizeof(start), "%llx-", (unsigned long long)(uintptr_t)address);
     while (smaps && fgets(line, sizeof(line), smaps)) {

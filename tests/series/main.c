@@ -52,7 +52,10 @@ static void print_row(const struct row *row)
 
 static void print_counts(const struct row *rows, unsigned count)
 {
-    unsigned equal = 0, lies = 0, pfnmap = 0, refused = 0;
+    unsigned equal = 0;
+    unsigned lies = 0;
+    unsigned pfnmap = 0;
+    unsigned refused = 0;
 
     for (unsigned i = 0; i < count; i++) {
         equal += rows[i].is_equal;

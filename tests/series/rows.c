@@ -137,7 +137,8 @@ static const char *flag_name(uint32_t flags)
 static void add_lab_buffer(struct checks *checks, const struct lab *lab, struct row *rows,
                            unsigned *count, struct dmabuf_lab_create request)
 {
-    char name[64], text[48];
+    char name[64];
+    char text[48];
 
     if (!lab_is_possible(&request))
         return;
@@ -188,10 +189,10 @@ static void unload(struct checks *checks, const char *name)
 
 unsigned rows_collect(struct checks *checks, struct row *rows, const char *folder)
 {
-    unsigned count = 0, from_kernel;
+    unsigned count = 0;
 
     add_kernel(checks, rows, &count);
-    from_kernel = count;
+    unsigned from_kernel = count;
     for (unsigned i = 0; i < from_kernel; i++)
         rows[i].kernel = look_at(rows[i].fd);
     if (count > 0)

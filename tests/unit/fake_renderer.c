@@ -333,6 +333,24 @@ static bool blob_map_info(void *renderer, uint32_t resource_id, uint32_t *map_in
     return blob->plan.has_map_info;
 }
 
+static bool has_died(const void *renderer)
+{
+    const struct fake_renderer *fake = renderer;
+    return fake->has_died;
+}
+
+/* What is left would crash the real library later. */
+static bool restart(void *renderer, struct error *error)
+{
+    struct fake_renderer *fake = renderer;
+    BUG_ON(fake->context_count > 0 || fake->blob_count > 0 || fake->mapping_count > 0);
+    fake->restarts++;
+    if (fake->restart_fails != ERROR_NONE)
+        return error_set(error, fake->restart_fails, "restart fails");
+    fake->has_died = false;
+    return true;
+}
+
 static const struct renderer_ops ops = {
     .capset = capset,
     .capset_fill = capset_fill,
@@ -353,6 +371,8 @@ static const struct renderer_ops ops = {
     .pages_attach = pages_attach,
     .pages_detach = pages_detach,
     .transfer = transfer,
+    .has_died = has_died,
+    .restart = restart,
 };
 
 void fake_renderer_init(struct fake_renderer *fake)

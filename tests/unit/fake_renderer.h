@@ -96,6 +96,9 @@ struct fake_renderer {
     enum error_code resource_create_fails;
     enum error_code pages_attach_fails;
     enum error_code transfer_fails;
+    bool has_died;
+    enum error_code restart_fails;
+    unsigned restarts; /* also those that failed */
 
     uint64_t contexts; /* one bit for each id below 64 that is alive */
     char context_name[80];

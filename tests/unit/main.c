@@ -22,10 +22,10 @@ static int run(SRunner *runner)
 static bool needs_forks(Suite *(*suite)(void))
 {
     static Suite *(*const those[])(void) = {
-        guest_memory_suite,   virtio_blk_suite, disk_image_suite, pci_suite,
-        dmabuf_report_suite,  hostmem_suite,    resource_suite,   options_suite,
-        renderer_virgl_suite, shadow_suite,     lost_suite,       sandbox_suite,
-        peer_bugs_suite,
+        guest_memory_suite,   virtio_blk_suite, disk_image_suite,    pci_suite,
+        dmabuf_report_suite,  hostmem_suite,    resource_suite,      options_suite,
+        renderer_virgl_suite, shadow_suite,     lost_suite,          sandbox_suite,
+        peer_bugs_suite,      restart_suite,    render_server_suite,
     };
     for (size_t i = 0; i < sizeof those / sizeof those[0]; i++)
         if (those[i] == suite)
@@ -154,6 +154,8 @@ int main(void)
         lost_suite,
         renderer_exporter_suite,
         renderer_virgl_suite,
+        render_server_suite,
+        restart_suite,
         renderer_fences_suite,
         gpu_3d_suite,
         touch_suite,

@@ -108,6 +108,8 @@ Suite *shadow_suite(void);
 Suite *lost_suite(void);
 Suite *renderer_exporter_suite(void);
 Suite *renderer_virgl_suite(void);
+Suite *render_server_suite(void);
+Suite *restart_suite(void);
 Suite *renderer_fences_suite(void);
 Suite *gpu_3d_suite(void);
 Suite *touch_suite(void);

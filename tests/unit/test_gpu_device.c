@@ -9,6 +9,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "devices/gpu/render_server.h"
 #include "tests/unit/fake_kernel.h"
 #include "tests/unit/gpu_driver.h"
 #include "tests/unit/suites.h"
@@ -271,15 +272,21 @@ END_TEST
 /* On any host, be there a library or not: the error says what is missing. */
 START_TEST(without_a_render_server_it_does_not_start)
 {
+    struct gpu_config config = driver.fake.gpu.config;
+    struct render_server server;
     struct error error;
     struct gpu gpu;
     setenv("RENDER_SERVER_EXEC_PATH", "/nowhere/virgl_render_server", 1);
-    ck_assert(init_gpu(&gpu, &error));
+    ck_assert(render_server_init(&server, NULL, &driver.fake.trace, &error));
+    config.server = &server;
+    ck_assert(gpu_init(&gpu, &config, &driver.fake.memory, &driver.fake.memslots,
+                       &driver.fake.recorder, &driver.fake.trace, &error));
     ck_assert(!gpu_start(&gpu, &error));
     ck_assert_int_eq(error.code, ERROR_CONFIG_HOST);
     ck_assert_ptr_nonnull(strstr(error.text, "install the package"));
     gpu_finish(&gpu);
     gpu_finish(&gpu); /* a zeroed object */
+    render_server_finish(&server);
 }
 END_TEST
 

@@ -37,6 +37,7 @@ enum {
     DONE = 0,
     KILLED = 1000,
     NO_SANDBOX, /* it could not be entered */
+    SCOPED,
 };
 
 static char folder[] = "/tmp/s2vmm-sandbox-XXXXXX";
@@ -63,6 +64,11 @@ static int try_fork(void)
     if (child == 0)
         _exit(0);
     return result_of(child);
+}
+
+static int try_leave_group(void)
+{
+    return result_of(setpgid(0, 0));
 }
 
 static int try_ptrace(void)
@@ -134,6 +140,14 @@ static int try_memory_of_other(void)
     return result_of(process_vm_readv(parent, &vector, 1, &vector, 1, 0));
 }
 
+/* Landlock keeps a process from those outside of its rules (landlock.rst, "Ptrace restrictions"). */
+static int try_memory_by_proc(void)
+{
+    char path[32];
+    snprintf(path, sizeof path, "/proc/%d/mem", parent);
+    return result_of(open(path, O_RDONLY | O_CLOEXEC));
+}
+
 static void *do_nothing(void *context)
 {
     return context;
@@ -183,6 +197,7 @@ static int try_message(void)
 #define K KILLED
 #define P EPERM
 #define A EACCES /* by Landlock; without it: DONE */
+#define L SCOPED /* EPERM by Landlock's version 6; without it: DONE */
 #define S ESRCH
 #define B EBADF
 
@@ -192,29 +207,31 @@ static const struct attempt {
     int (*try)(void);
     int ends[SANDBOX_ROLE_COUNT];
 } attempts[] = {
-    /*                                        main vcpu device disk terminal watcher signals start gpu venus virgl */
-    {"execve",              try_execve,          {K, K, K, K, K, K, K, A, K, K, K}},
-    {"fork",                try_fork,            {P, P, P, P, P, P, P, 0, P, P, P}},
-    {"ptrace",              try_ptrace,          {K, K, K, K, K, K, K, P, K, K, K}},
-    {"mount",               try_mount,           {K, K, K, K, K, K, K, P, K, K, K}},
-    {"bpf",                 try_bpf,             {K, K, K, K, K, K, K, P, K, K, K}},
-    {"unshare",             try_unshare,         {K, K, K, K, K, K, K, P, K, K, K}},
-    {"memory of another",   try_memory_of_other, {K, K, K, K, K, K, K, P, P, P, P}},
-    {"TCP",                 try_tcp,             {P, P, P, P, P, P, P, P, P, P, P}},
-    {"a local socket",      try_local_socket,    {P, P, P, P, P, P, P, 0, P, P, P}},
-    {"read a file",         try_read_file,       {A, P, P, P, P, P, P, A, A, A, A}},
-    {"write a file",        try_write_file,      {A, P, P, P, P, P, P, A, A, A, A}},
-    {"/proc/self/fdinfo",   try_proc,            {A, P, P, P, P, P, P, 0, 0, 0, 0}},
-    {"code",                try_code,            {P, P, P, P, P, P, P, 0, P, P, 0}},
-    {"signal to another",   try_signal_to_other, {P, P, P, P, P, P, P, 0, P, P, P}},
-    {"signal to a group",   try_signal_to_group, {P, P, P, P, P, P, P, S, P, P, P}},
-    {"kill a process",      try_kill_child,      {0, P, P, P, P, P, P, 0, P, 0, 0}},
-    {"thread",              try_thread,          {P, P, P, P, P, P, P, 0, P, 0, 0}},
-    {"ioctl of a network",  try_network_request, {P, P, P, P, P, P, P, B, P, P, P}},
-    {"ioctl of KVM",        try_kvm_request,     {B, B, B, P, P, P, P, B, B, B, B}},
-    {"end of the process",  try_end,             {0, P, P, P, P, 0, P, 0, P, P, P}},
-    {"own signal",          try_own_signal,      {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0}},
-    {"message",             try_message,         {0, 0, 0, 0, 0, P, 0, 0, 0, 0, 0}},
+    /*                                        main vcpu device disk terminal watcher signals start launcher server gpu venus virgl */
+    {"execve",              try_execve,          {K, K, K, K, K, K, K, P, A, A, K, K, K}},
+    {"fork",                try_fork,            {P, P, P, P, P, P, P, P, 0, 0, P, P, P}},
+    {"leave the group",     try_leave_group,     {P, P, P, P, P, P, P, 0, 0, P, P, P, P}},
+    {"ptrace",              try_ptrace,          {K, K, K, K, K, K, K, P, P, P, K, K, K}},
+    {"mount",               try_mount,           {K, K, K, K, K, K, K, P, P, P, K, K, K}},
+    {"bpf",                 try_bpf,             {K, K, K, K, K, K, K, P, P, P, K, K, K}},
+    {"unshare",             try_unshare,         {K, K, K, K, K, K, K, P, P, P, K, K, K}},
+    {"memory of another",   try_memory_of_other, {K, K, K, K, K, K, K, P, P, P, P, P, P}},
+    {"the same by /proc",   try_memory_by_proc,  {A, P, P, P, P, P, P, A, A, A, A, A, A}},
+    {"TCP",                 try_tcp,             {P, P, P, P, P, P, P, P, P, P, P, P, P}},
+    {"a local socket",      try_local_socket,    {P, P, P, P, P, P, P, 0, 0, 0, P, P, P}},
+    {"read a file",         try_read_file,       {A, P, P, P, P, P, P, A, A, A, A, A, A}},
+    {"write a file",        try_write_file,      {A, P, P, P, P, P, P, A, A, A, A, A, A}},
+    {"/proc/self/fdinfo",   try_proc,            {A, P, P, P, P, P, P, 0, 0, 0, 0, 0, 0}},
+    {"code",                try_code,            {P, P, P, P, P, P, P, 0, 0, 0, P, P, 0}},
+    {"signal to another",   try_signal_to_other, {P, P, P, P, P, P, P, 0, 0, L, P, P, P}},
+    {"signal to a group",   try_signal_to_group, {P, P, P, P, P, P, P, S, S, S, P, P, P}},
+    {"kill a process",      try_kill_child,      {0, P, P, P, P, P, P, 0, 0, L, P, P, P}},
+    {"thread",              try_thread,          {P, P, P, P, P, P, P, 0, 0, 0, P, 0, 0}},
+    {"ioctl of a network",  try_network_request, {P, P, P, P, P, P, P, B, B, B, P, P, P}},
+    {"ioctl of KVM",        try_kvm_request,     {B, B, B, P, P, P, P, B, B, B, B, B, B}},
+    {"end of the process",  try_end,             {0, P, P, P, P, 0, P, 0, 0, 0, P, P, P}},
+    {"own signal",          try_own_signal,      {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0}},
+    {"message",             try_message,         {0, 0, 0, 0, 0, P, 0, 0, 0, 0, 0, 0, 0}},
 };
 // clang-format on
 
@@ -268,6 +285,8 @@ static int end_of(enum sandbox_role role, int (*try)(void))
 static int expected(const struct attempt *attempt, enum sandbox_role role)
 {
     int end = attempt->ends[role];
+    if (end == L)
+        return sandbox_landlock_version() >= 6 ? EPERM : DONE;
     return end == A && sandbox_landlock_version() == 0 ? DONE : end;
 }
 
@@ -388,6 +407,22 @@ START_TEST(a_screenshot_can_be_written)
 }
 END_TEST
 
+/* The launcher's child enters the server's role, which is to see as many files. */
+static int try_server_role(void)
+{
+    char *const arguments[] = {"/usr/bin/true", NULL};
+    struct error error;
+    if (!sandbox_enter(&sandbox, SANDBOX_RENDER_SERVER, &error))
+        return 97;
+    return result_of(execve(arguments[0], arguments, arguments + 1));
+}
+
+START_TEST(a_launcher_executes_a_server)
+{
+    ck_assert_int_eq(end_of(SANDBOX_RENDER_LAUNCHER, try_server_role), DONE);
+}
+END_TEST
+
 /* The renderer is started in one role, and the thread goes on in a closer one. */
 static int try_second_role(void)
 {
@@ -456,7 +491,9 @@ START_TEST(no_call_is_listed_twice_for_a_role)
                               number ||
                           !other_has);
         }
-        ck_assert_uint_eq(count > 0, role != SANDBOX_RENDERER_START);
+        ck_assert_uint_eq(count > 0, role != SANDBOX_RENDERER_START &&
+                                         role != SANDBOX_RENDER_LAUNCHER &&
+                                         role != SANDBOX_RENDER_SERVER);
     }
 }
 END_TEST
@@ -477,6 +514,7 @@ Suite *sandbox_suite(void)
         tcase_add_test(test_case, a_log_refuses_nothing);
         tcase_add_loop_test(test_case, no_privilege_is_left, 0, SANDBOX_ROLE_COUNT);
         tcase_add_test(test_case, a_screenshot_can_be_written);
+        tcase_add_test(test_case, a_launcher_executes_a_server);
         tcase_add_test(test_case, a_second_role_takes_away);
         tcase_add_test(test_case, a_thread_starts_in_its_role);
     }

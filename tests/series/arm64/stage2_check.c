@@ -119,16 +119,18 @@ static int load_from(const struct machine *machine, uint64_t address)
 /* The MemAttr of the line "0xSTART-0xEND ... MemAttr=0x.." that has the address; -1: none. */
 static int mem_attr(const struct machine *machine, uint64_t address)
 {
-    char path[96], line[256];
+    char path[96];
+    char line[256];
     int found = -1;
     snprintf(path, sizeof(path), "/sys/kernel/debug/kvm/%d-%d/stage2_page_tables",
              (int)getpid(), machine->vm);
     FILE *tables = fopen(path, "re");
     while (tables && fgets(line, sizeof(line), tables)) {
-        unsigned long long start, end;
+        char *separator = NULL;
+        uint64_t start = strtoull(line, &separator, 16);
         const char *word = strstr(line, "MemAttr=");
-        if (word && sscanf(line, "%llx-%llx", &start, &end) == 2 && address >= start &&
-            address < end)
+        if (word && *separator == '-' && address >= start &&
+            address < strtoull(separator + 1, NULL, 16))
             found = (int)strtol(word + strlen("MemAttr="), NULL, 16);
     }
     if (tables)
