@@ -161,7 +161,11 @@ bool disk_image_erase(const struct disk_image *image, enum disk_image_erase how,
         FALLOC_FL_KEEP_SIZE |
         (how == DISK_IMAGE_ZEROES_UNMAP ? FALLOC_FL_PUNCH_HOLE : FALLOC_FL_ZERO_RANGE);
     *supported = true;
-    if (fallocate(image->fd, mode, (off_t)offset, (off_t)length) == 0)
+    int result;
+    do
+        result = fallocate(image->fd, mode, (off_t)offset, (off_t)length);
+    while (result != 0 && errno == EINTR);
+    if (result == 0)
         return true;
     *supported = errno != EOPNOTSUPP;
     return !*supported ||

@@ -21,7 +21,9 @@ int file_open(const char *path, struct error *error)
 bool file_size(int fd, uint64_t *size, struct error *error)
 {
     struct stat status;
-    if (fstat(fd, &status) != 0 || !S_ISREG(status.st_mode))
+    if (fstat(fd, &status) != 0)
+        return error_set(error, ERROR_CONFIG_FILE, "fstat: %s", strerror(errno));
+    if (!S_ISREG(status.st_mode))
         return error_set(error, ERROR_CONFIG_FILE, "is not a regular file");
     *size = (uint64_t)status.st_size;
     return true;

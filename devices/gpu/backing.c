@@ -19,16 +19,22 @@ bool backing_is_dmabuf(int fd)
     return fstatfs(fd, &file_system) == 0 && file_system.f_type == DMA_BUF_MAGIC;
 }
 
+static bool read_file_system(int fd, struct statfs *file_system, struct error *error)
+{
+    return fstatfs(fd, file_system) == 0 ||
+           error_set(error, ERROR_HOST_BUFFER, "fstatfs of the renderer's fd %d: %s", fd,
+                     strerror(errno));
+}
+
 /* Not hugetlbfs: there, a part of a huge page cannot be unmapped (mm/hugetlb.c,
  * hugetlb_vm_op_split()), so that a small blob could be mapped and never again unmapped.
  */
-static bool is_shmem(int fd)
+static bool is_shmem(const struct statfs *file_system)
 {
-    struct statfs file_system;
-    return fstatfs(fd, &file_system) == 0 && file_system.f_type == TMPFS_MAGIC;
+    return file_system->f_type == TMPFS_MAGIC;
 }
 
-void backing_read_exporter(int fd, char *name, size_t size)
+bool backing_read_exporter(int fd, char *name, size_t size, struct error *error)
 {
     static const char key[] = "\nexp_name:";
     char path[64];
@@ -36,35 +42,47 @@ void backing_read_exporter(int fd, char *name, size_t size)
     snprintf(path, sizeof path, "/proc/self/fdinfo/%d", fd);
     snprintf(name, size, "unknown");
     int info = open(path, O_RDONLY | O_CLOEXEC);
+    if (info < 0 && (errno == ENOENT || errno == EACCES))
+        return true; /* no /proc */
     ssize_t length = info < 0 ? -1 : read(info, text, sizeof text - 1);
+    if (length < 0)
+        error_set(error, ERROR_HOST_SYSTEM, "the exporter's name, in %s: %s", path,
+                  strerror(errno));
     if (info >= 0)
         close(info);
     if (length < 0)
-        return;
+        return false;
     text[length] = '\0';
     const char *value = strstr(text, key);
     if (!value)
-        return;
+        return true;
     value += sizeof key - 1;
     value += strspn(value, " \t");
     snprintf(name, size, "%.*s", (int)strcspn(value, "\n"), value);
+    return true;
 }
 
 static bool check_dmabuf(struct backing *backing, struct error *error)
 {
-    if (!backing_is_dmabuf(backing->fd))
+    struct statfs file_system;
+    if (!read_file_system(backing->fd, &file_system, error))
+        return false;
+    if (file_system.f_type != DMA_BUF_MAGIC)
         return error_set(
             error, ERROR_HOST_BUFFER,
             "the renderer says that fd %d is a dma-buf, and it is not one (a %s); "
             "virglrenderer 0.10.4 with Mesa 22.3 does this: use newer ones",
-            backing->fd, is_shmem(backing->fd) ? "memfd" : "different file");
-    backing_read_exporter(backing->fd, backing->exporter, sizeof backing->exporter);
-    return true;
+            backing->fd, is_shmem(&file_system) ? "memfd" : "different file");
+    return backing_read_exporter(backing->fd, backing->exporter, sizeof backing->exporter,
+                                 error);
 }
 
 static bool check_shm(struct backing *backing, struct error *error)
 {
-    if (!is_shmem(backing->fd))
+    struct statfs file_system;
+    if (!read_file_system(backing->fd, &file_system, error))
+        return false;
+    if (!is_shmem(&file_system))
         return error_set(error, ERROR_HOST_BUFFER,
                          "the renderer says that fd %d is shared memory, and it is not",
                          backing->fd);

@@ -39,7 +39,8 @@ struct backing {
 
 /* Gets and checks the memory of a blob of `size` bytes (a multiple of the page size); only a
  * pointer is mapped by that. ERROR_HOST_BUFFER when it is not what it was said to be,
- * ERROR_HOST_RENDERER when the renderer gives nothing that can be mapped. */
+ * ERROR_HOST_RENDERER when the renderer gives nothing that can be mapped, ERROR_HOST_SYSTEM when
+ * it cannot be looked at. */
 bool backing_get(struct backing *backing, const struct renderer *renderer,
                  uint32_t resource_id, uint64_t size, struct error *error);
 
@@ -67,8 +68,10 @@ void backing_close(struct backing *backing, const struct renderer *renderer,
 /* "DMABUF", "SHM", "POINTER". */
 const char *backing_kind_name(enum backing_kind kind);
 
-/* The exporter of a dma-buf: exp_name, a line of the kernel in /proc/self/fdinfo; "unknown". */
-void backing_read_exporter(int fd, char *name, size_t size);
+/* The exporter of a dma-buf: exp_name, a line of the kernel in /proc/self/fdinfo; "unknown" where
+ * there is no such line, or no such file to be had. ERROR_HOST_SYSTEM when it cannot be read now: no
+ * descriptor or no memory is left. */
+bool backing_read_exporter(int fd, char *name, size_t size, struct error *error);
 
 /* True if the fd is a dma-buf; the kernel says so, not the renderer. */
 bool backing_is_dmabuf(int fd);

@@ -49,6 +49,12 @@ __attribute__((format(printf, 5, 6))) static void know(
     va_end(arguments);
 }
 
+/* All other errors are an answer: this source is not to be had here. */
+static bool is_shortage(int error)
+{
+    return error == EMFILE || error == ENFILE || error == ENOMEM;
+}
+
 /* --- the sources --- */
 
 static void ask_kernel(const struct cache_mode_question *question,
@@ -63,6 +69,7 @@ static void ask_kernel(const struct cache_mode_question *question,
         unknown(answer, "DMA_BUF_IOCTL_INFO: %s",
                 info->error == ENOTTY ? "ENOTTY, not in this kernel"
                                       : strerror(info->error));
+        answer->failed = is_shortage(info->error);
         return;
     }
     if (!info->knows_prot) {
@@ -90,6 +97,7 @@ static void ask_driver(const struct cache_mode_question *question,
     };
     driver_query_path(question->drm_node, &buffer, driver);
     answer->trusted = driver->is_own;
+    answer->failed = is_shortage(driver->error);
     if (driver->known)
         know(question, answer, driver->prot, NULL, "%s", driver->detail);
     else
@@ -125,6 +133,7 @@ static void ask_mapping(const struct cache_mode_question *question,
     vma_info_ask(MAPPINGS, backing->host, backing->size, &info);
     if (!info.is_ram) {
         unknown(answer, MAPPINGS ": %s", info.detail);
+        answer->failed = is_shortage(info.error);
         return;
     }
     if (placement_is_pfnmap(backing->host)) {

@@ -42,6 +42,7 @@ enum cache_mode_source {
 struct cache_mode_answer {
     bool known;
     bool trusted;
+    bool failed; /* not known, as the host has no memory or no descriptors to ask it */
     enum memattr_type type; /* valid when known */
     const char *said;       /* valid when known: the answer in the source's own word */
     char detail[160];       /* where it comes from, or why there is none */

@@ -149,6 +149,27 @@ static bool advise(struct gpu *gpu, struct resource *resource, struct error *err
                      policy ? policy : "");
 }
 
+/* Who could not be asked might have known: then the host is to blame, and not the buffer. */
+static bool host_unknown(const struct resource *resource, struct error *error)
+{
+    const struct cache_mode_answer *answers = resource->decision.report.answers;
+    const char *kind = backing_kind_name(resource->backing.kind);
+    for (unsigned i = 0; i < CACHE_MODE_SOURCE_COUNT; i++)
+        if (answers[i].failed)
+            return error_set(error, ERROR_HOST_SYSTEM,
+                             "the host attribute of this %s buffer (exporter %s) cannot "
+                             "be found out now: %s: %s",
+                             kind, resource->backing.exporter,
+                             cache_mode_source_name((enum cache_mode_source)i),
+                             answers[i].detail);
+    return error_set(
+        error, ERROR_REFUSED,
+        "no trusted source knows the host attribute of this %s buffer "
+        "(exporter %s; renderer: %s); --cache-mode-policy=permissive believes "
+        "the renderer",
+        kind, resource->backing.exporter, answers[CACHE_MODE_RENDERER].detail);
+}
+
 static bool decide(struct gpu *gpu, struct resource *resource, struct error *error)
 {
     struct blob_decision *decision = &resource->decision;
@@ -157,13 +178,7 @@ static bool decide(struct gpu *gpu, struct resource *resource, struct error *err
         take_copy(gpu, resource);
     } else if (!report->decided) {
         decision->refusal = MEMATTR_REFUSED_HOST_UNKNOWN;
-        return error_set(
-            error, ERROR_REFUSED,
-            "no trusted source knows the host attribute of this %s buffer "
-            "(exporter %s; renderer: %s); --cache-mode-policy=permissive believes "
-            "the renderer",
-            backing_kind_name(resource->backing.kind), resource->backing.exporter,
-            report->answers[CACHE_MODE_RENDERER].detail);
+        return host_unknown(resource, error);
     } else if (!settle_contradiction(gpu, resource, error)) {
         return false;
     }

@@ -205,7 +205,9 @@ bool dmabuf_report(const char *what, const struct memattr_platform *platform,
     bool done = false;
     if (!get_descriptor(what, platform, &target, &backing.fd, error))
         goto out;
-    backing_read_exporter(backing.fd, backing.exporter, sizeof backing.exporter);
+    if (!backing_read_exporter(backing.fd, backing.exporter, sizeof backing.exporter,
+                               error))
+        goto out;
     off_t end = lseek(backing.fd, 0, SEEK_END);
     facts.size = end > 0 ? (uint64_t)end : 0;
     backing.size = facts.size < MAPPED_MAX ? facts.size : MAPPED_MAX;

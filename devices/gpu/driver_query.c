@@ -148,9 +148,9 @@ void driver_query_path(const char *path, const struct driver_buffer *buffer,
 {
     int node = open(path, O_RDWR | O_CLOEXEC);
     if (node < 0) {
-        *answer = (struct driver_answer){0};
+        *answer = (struct driver_answer){.error = errno};
         snprintf(answer->detail, sizeof answer->detail, "%s cannot be asked: %s", path,
-                 strerror(errno));
+                 strerror(answer->error));
         return;
     }
     driver_query(NULL, node, buffer, answer);

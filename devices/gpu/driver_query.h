@@ -46,6 +46,7 @@ struct driver_answer {
     bool may_change;
     bool placement_is_unknown;
     bool knows_sync;  /* needs_sync is an answer, not a default */
+    int error;        /* errno: the node does not open */
     char detail[160]; /* where it comes from, or why there is none */
 };
 

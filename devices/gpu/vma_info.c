@@ -49,16 +49,26 @@ static bool starts_with(const char *text, const char *start)
     return strncmp(text, start, strlen(start)) == 0;
 }
 
-/* The device number of the kernel's own tmpfs, where memfds are, and which nobody can mount. 0:
- * not found. */
-static dev_t find_shmem(void)
+static void fail(struct vma_info *info, const char *what)
+{
+    info->is_ram = false;
+    info->error = errno;
+    snprintf(info->detail, sizeof info->detail, "%s: %s", what, strerror(info->error));
+}
+
+/* The device number of the kernel's own tmpfs, where memfds are, and which nobody can mount. */
+static bool find_shmem(dev_t *device, struct vma_info *info)
 {
     struct stat status;
     int fd = memfd_create("s2vmm", MFD_CLOEXEC);
     bool found = fd >= 0 && fstat(fd, &status) == 0;
+    if (!found)
+        fail(info, "a memfd to compare with");
+    else
+        *device = status.st_dev;
     if (fd >= 0)
         close(fd);
-    return found ? status.st_dev : 0;
+    return found;
 }
 
 static bool is_anonymous(const struct vma *vma)
@@ -80,10 +90,12 @@ static bool is_shared_memory(const struct vma *vma, dev_t shmem)
  * /proc/PID/maps). */
 static void look(FILE *maps, uint64_t at, uint64_t end, struct vma_info *info)
 {
-    const dev_t shmem = find_shmem();
     char *line = NULL;
     size_t capacity = 0;
     struct vma vma;
+    dev_t shmem;
+    if (!find_shmem(&shmem, info))
+        return;
     info->is_ram = true;
     while (info->is_ram && at < end && getline(&line, &capacity, maps) > 0) {
         if (!parse(line, &vma) || vma.end <= at)
@@ -99,6 +111,10 @@ static void look(FILE *maps, uint64_t at, uint64_t end, struct vma_info *info)
     free(line);
     if (!info->is_ram || at >= end)
         return;
+    if (ferror(maps)) {
+        fail(info, "it cannot be read");
+        return;
+    }
     info->is_ram = false;
     snprintf(info->detail, sizeof info->detail, "nothing is mapped at %#llx",
              (unsigned long long)at);
@@ -118,8 +134,7 @@ void vma_info_ask(const char *maps, const void *host, uint64_t size,
     }
     FILE *file = fopen(maps, "re");
     if (!file) {
-        snprintf(info->detail, sizeof info->detail, "it does not open: %s",
-                 strerror(errno));
+        fail(info, "it does not open");
         return;
     }
     look(file, start, end, info);

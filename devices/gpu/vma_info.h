@@ -40,7 +40,8 @@
 
 struct vma_info {
     bool is_ram;      /* every byte is in a mapping of the two kinds */
-    char detail[112]; /* what is there, or what is not */
+    int error;        /* errno: it could not be looked at */
+    char detail[112]; /* what is there, or what is not, or what failed */
 };
 
 /* Looks at [host, host + size), in bytes. maps: "/proc/self/maps", or a file like it. Never

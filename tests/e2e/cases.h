@@ -71,6 +71,14 @@ enum case_picture {
     PICTURE_CLEARED, /* PATTERN_CLEAR */
 };
 
+/* Who reads stdout. */
+enum case_reader {
+    READER_GOOD,
+    READER_SLOW, /* of a pipe of one page: it begins when that is full for two seconds */
+    READER_GONE, /* a pipe that nobody reads */
+    READER_FULL, /* /dev/full */
+};
+
 /* What is looked at on the host while it runs: tests/e2e/host.h; or done: tests/e2e/server.h. */
 enum case_watch {
     WATCH_NOTHING,
@@ -97,6 +105,10 @@ struct e2e_case {
     int signal;
     unsigned image_size; /* of CASE_IMAGE, bytes of zeroes; it is made for each run */
     bool image_is_used;  /* somebody else has locked it */
+    unsigned
+        image_space; /* of a file system for it alone, bytes; 0: there is enough. Needs root */
+    unsigned image_cut; /* with `when`: it becomes that short; 0: it stays */
+    enum case_reader reader;
 
     enum case_watch watch;
     unsigned most_descriptors; /* of the VMM */

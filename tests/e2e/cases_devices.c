@@ -45,6 +45,17 @@
     "piece 0 is right", "piece 1 is right", "piece 2 is right", "piece 3 is right",      \
         "that is the end"
 
+/* Of each dd that fails: its exit status, and the error that it prints first. */
+#define DISK_FAILS                                                                       \
+    "cd /dev; "                                                                          \
+    "echo writes: $(e=$($b dd if=zero of=vda bs=64k oflag=direct 2>&1) || echo $? "      \
+    "${e##*: }); "                                                                       \
+    "echo reads: $($b dd if=vda bs=4k count=1 iflag=direct | $b wc -c); "                \
+    "echo cut it now; read line; "                                                       \
+    "echo beyond the cut: $(e=$($b dd if=vda bs=4k skip=64 iflag=direct 2>&1) || "       \
+    "echo $? ${e##*: }); "                                                               \
+    "echo before it: $($b dd if=vda bs=4k count=1 iflag=direct | $b wc -c)"
+
 #define ENTROPY                                                                          \
     "echo entropy from $($b cat /sys/class/misc/hw_random/rng_current); "                \
     "$b head -c 4096 /dev/hwrng >x && $b head -c 4096 /dev/hwrng >y && "                 \
@@ -106,7 +117,23 @@ const struct e2e_case e2e_cases_devices[] = {
      .out = {"vda 1 2048", "vda is not written", "vda is as it was",
              "vdb 1 2048", "vdb is not written", "vdb is as it was"}},
 
+    /* The host's disk is full; then somebody cuts the image. The guest sees errors, and goes on. */
+    {.name = "linux-disk-fails", .needs = NEEDS_LINUX, .image_size = 1 << 20, .image_space = 256 << 10,
+     .when = "cut it now", .image_cut = 4096, .input = "\n",
+     .arguments = {RUN, "--disk=" CASE_IMAGE, SHELL(DISK_FAILS)},
+     .out = {"writes: 1 Input/output error", "reads: 4096", "beyond the cut: 1 Input/output error", "before it: 4096"},
+     .err = {"No space left on device; the guest gets an I/O error"}},
+
     {.name = "linux-seeds", .needs = NEEDS_LINUX, .arguments = {RUN, SHELL(SEEDS)}, .out = {SAW_SEEDS}},
+
+    /* Who reads what the guest prints. */
+    {.name = "console-full", .needs = NEEDS_KVM, .scenario = "scenario=hello", .arguments = {"--gpu=none"},
+     .reader = READER_FULL, .err = {"console: ", "bytes are lost: No space left on device"}},
+    {.name = "console-gone", .needs = NEEDS_KVM, .scenario = "scenario=hello", .arguments = {"--gpu=none"},
+     .reader = READER_GONE, .err = {"console: ", "bytes are lost: Broken pipe"}},
+    {.name = "linux-console-slow", .needs = NEEDS_LINUX, .reader = READER_SLOW,
+     .arguments = {RUN, SHELL("for i in 1 2 3 4; do $b dmesg | $b head -c 1200; echo part $i is said; done")},
+     .out = {"part 1 is said", "part 2 is said", "part 3 is said", "part 4 is said"}},
 
     /* What the user types. */
     {.name = "linux-input-serial", .needs = NEEDS_LINUX, .arguments = {RUN, SHELL(ASK)},

@@ -195,6 +195,9 @@ START_TEST(case_holds)
         .signal = test->signal,
         .image_size = test->image_size,
         .image_is_used = test->image_is_used,
+        .image_space = test->image_space,
+        .image_cut = test->image_cut,
+        .reader = test->reader,
         .look = kills                          ? server_watch_look
                 : test->watch == WATCH_NOTHING ? NULL
                                                : host_watch_look,
@@ -207,6 +210,8 @@ START_TEST(case_holds)
                   tail(result.err));
     check_texts(test, test->out, "stdout", result.out, &result);
     check_texts(test, test->err, "stderr", result.err, &result);
+    ck_assert_msg(test->reader != READER_SLOW || !strstr(result.err, "are lost"),
+                  "%s: %s", test->name, tail(result.err));
     if (test->picture != PICTURE_ANY)
         picture_check(path, test->picture);
     host_watch_check(&watch, test);

@@ -3,11 +3,14 @@
 
 #include <check.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/mount.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -52,6 +55,20 @@ struct image {
     int fd; /* -1: none */
 };
 
+/* A file without a name on a file system of `space` bytes, which goes with the file. */
+static int open_in_little_space(unsigned space)
+{
+    char folder[] = "/tmp/s2vmm-e2e-XXXXXX";
+    char options[32];
+    snprintf(options, sizeof options, "size=%u", space);
+    ck_assert_ptr_nonnull(mkdtemp(folder));
+    ck_assert_int_eq(mount("s2vmm-e2e", folder, "tmpfs", 0, options), 0);
+    int fd = open(folder, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+    umount2(folder, MNT_DETACH);
+    rmdir(folder);
+    return fd;
+}
+
 /* In memory: gone with this process. */
 static struct image make_image(const struct run_plan *plan)
 {
@@ -59,7 +76,8 @@ static struct image make_image(const struct run_plan *plan)
     const struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
     if (plan->image_size == 0)
         return image;
-    image.fd = memfd_create("image", MFD_CLOEXEC);
+    image.fd = plan->image_space > 0 ? open_in_little_space(plan->image_space)
+                                     : memfd_create("image", MFD_CLOEXEC);
     ck_assert_int_ge(image.fd, 0);
     ck_assert_int_eq(ftruncate(image.fd, plan->image_size), 0);
     snprintf(image.path, sizeof image.path, "/proc/%d/fd/%d", getpid(), image.fd);
@@ -80,6 +98,52 @@ static char *make_argument(const char *argument, const struct image *image)
     return strdup(text);
 }
 
+/* --- who reads --- */
+
+#define STALLED 2000 /* ms without a byte more; longer than OUTPUT_PATIENCE */
+
+/* Until whoever writes must be waiting: there is something, and no more of it comes. */
+static void wait_for_stall(int pipe)
+{
+    struct pollfd end = {.fd = pipe}; /* POLLHUP */
+    int before;
+    int now = 0;
+    do {
+        before = now;
+        if (poll(&end, 1, STALLED) != 0)
+            return;
+        ioctl(pipe, FIONREAD, &now);
+    } while (now != before || now < getpagesize() / 2);
+}
+
+/* Where s2vmm writes to, and the process that brings it from there to `out`; 0: none. */
+static int open_stdout(enum case_reader reader, int out, pid_t *process)
+{
+    int ends[2];
+    char bytes[512];
+    *process = 0;
+    if (reader == READER_GOOD)
+        return fcntl(out, F_DUPFD_CLOEXEC, 0);
+    if (reader == READER_FULL)
+        return open("/dev/full", O_WRONLY | O_CLOEXEC);
+    ck_assert_int_eq(pipe2(ends, O_CLOEXEC), 0);
+    ck_assert_int_ge(fcntl(ends[1], F_SETPIPE_SZ, getpagesize()), 0);
+    if (reader == READER_SLOW)
+        *process = fork();
+    ck_assert_int_ge(*process, 0);
+    if (reader == READER_GONE || *process > 0) {
+        close(ends[0]);
+        return ends[1];
+    }
+    close(ends[1]);
+    wait_for_stall(ends[0]);
+    ssize_t count;
+    while ((count = read(ends[0], bytes, sizeof bytes)) > 0 &&
+           write(out, bytes, (size_t)count) == count)
+        continue;
+    _exit(0);
+}
+
 /* --- run --- */
 
 static _Noreturn void become_s2vmm(char **argv, const char *environment, int in, int out,
@@ -98,8 +162,8 @@ static _Noreturn void become_s2vmm(char **argv, const char *environment, int in,
 
 /* Does what the plan has for the moment when its text is there, then waits for the end. Check
  * limits the time. */
-static int wait_for_end(const struct run_plan *plan, pid_t pid, int in, int out,
-                        char *text)
+static int wait_for_end(const struct run_plan *plan, const struct image *image, pid_t pid,
+                        int in, int out, char *text)
 {
     int status;
     bool waits = plan->when != NULL;
@@ -117,6 +181,8 @@ static int wait_for_end(const struct run_plan *plan, pid_t pid, int in, int out,
     }
     if (waits)
         return status;
+    if (plan->image_cut)
+        ck_assert_int_eq(ftruncate(image->fd, plan->image_cut), 0);
     if (plan->input)
         ck_assert_int_eq(write(in, plan->input, strlen(plan->input)),
                          (ssize_t)strlen(plan->input));
@@ -140,12 +206,17 @@ void run_s2vmm(const struct run_plan *plan, struct run_result *result)
     int in[2];
     int out = output_file();
     int err = output_file();
+    pid_t reader;
+    int to = open_stdout(plan->reader, out, &reader);
     ck_assert_int_eq(pipe2(in, O_CLOEXEC), 0);
     pid_t pid = fork();
     ck_assert_int_ge(pid, 0);
     if (pid == 0)
-        become_s2vmm(argv, plan->environment, in[0], out, err);
-    int status = wait_for_end(plan, pid, in[1], out, result->out);
+        become_s2vmm(argv, plan->environment, in[0], to, err);
+    close(to);
+    int status = wait_for_end(plan, &image, pid, in[1], out, result->out);
+    if (reader > 0)
+        waitpid(reader, NULL, 0);
     result->status = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
     read_back(out, result->out);
     read_back(err, result->err);

@@ -6,6 +6,8 @@
 #include <stdbool.h>
 #include <sys/types.h>
 
+#include "tests/e2e/cases.h"
+
 #define RUN_OUTPUT_MAX    (256 * 1024)
 #define RUN_ARGUMENTS_MAX 24
 
@@ -24,6 +26,9 @@ struct run_plan {
     int signal;
     unsigned image_size;
     bool image_is_used;
+    unsigned image_space;
+    unsigned image_cut;
+    enum case_reader reader;
     /* Called again and again while it runs, with what stdout has; or NULL. */
     void (*look)(void *context, pid_t pid, const char *out);
     void *look_context;

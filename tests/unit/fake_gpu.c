@@ -95,6 +95,7 @@ void fake_gpu_init_strategy(struct fake_gpu *fake, enum hostmem_strategy strateg
     ck_assert_msg(gpu_init(&fake->gpu, &config, &fake->memory, &fake->memslots,
                            &fake->recorder, &fake->trace, &error),
                   "%s", error.text);
+    fake->recorder.trace = &fake->trace;
     fake->recorder.json = fake->json.stream;
     fake->recorder.text = fake->text.stream;
     fake_renderer_init(&fake->renderer);

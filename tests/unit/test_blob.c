@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include <check.h>
 #include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
 
 #include "devices/gpu/guest_blob.h"
 #include "tests/unit/fake_gpu.h"
@@ -400,6 +402,53 @@ START_TEST(a_pointer_is_to_ordinary_memory_or_refused)
 }
 END_TEST
 
+/* Only `count` more can be opened; 0 or 1. */
+static void leave_descriptors(unsigned count, struct rlimit *before)
+{
+    int lowest = dup(STDERR_FILENO);
+    close(lowest);
+    ck_assert_int_eq(getrlimit(RLIMIT_NOFILE, before), 0);
+    const struct rlimit few = {(rlim_t)lowest + count, before->rlim_max};
+    ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &few), 0);
+}
+
+static const struct {
+    struct fake_blob_plan plan;
+    unsigned descriptors;
+    const char *text;
+} shortages[] = {
+    {{.fd = FAKE_FD_FAILS, .pointer = FAKE_POINTER_GOOD},
+     0,
+     "POINTER buffer (exporter renderer) cannot be found out now: mapping: "
+     "/proc/self/maps: "
+     "it does not open: Too many open files"},
+    {{.fd = FAKE_FD_FAILS, .pointer = FAKE_POINTER_GOOD},
+     1,
+     "mapping: /proc/self/maps: a memfd to compare with: Too many open files"},
+    {{.claimed = RENDERER_FD_DMABUF, .fd = FAKE_FD_DMABUF},
+     1,
+     "the exporter's name, in /proc/self/fdinfo/"},
+};
+
+/* It is the host that lacks something: not the buffer that nobody knows. */
+START_TEST(no_descriptor_is_left_to_look_at_it)
+{
+    struct rlimit before;
+    struct error error;
+    enum memattr_map_info map_info;
+    fake.renderer.plan = shortages[_i].plan;
+    fake_gpu_create_blob(&fake, ID, SIZE);
+    leave_descriptors(shortages[_i].descriptors, &before);
+    bool mapped = blob_map(&fake.gpu, ID, 0, &map_info, &error);
+    ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &before), 0);
+    ck_assert(!mapped);
+    ck_assert_int_eq(error.code, ERROR_HOST_SYSTEM);
+    ck_assert_msg(strstr(error.text, shortages[_i].text) != NULL, "%s", error.text);
+    ck_assert_ptr_nonnull(strstr(error.text, "Too many open files"));
+    fake_gpu_check_nothing_mapped(&fake);
+}
+END_TEST
+
 START_TEST(memory_that_the_renderer_maps_goes_after_the_slot)
 {
     fake.renderer.plan.fd = FAKE_FD_FAILS;
@@ -440,6 +489,8 @@ Suite *blob_suite(void)
     tcase_add_test(slots, kvm_does_not_remove_the_slot);
     tcase_add_loop_test(slots, kvm_does_not_remove_the_slot_in_a_reset, 0, 2);
     tcase_add_test(slots, a_pointer_is_to_ordinary_memory_or_refused);
+    tcase_add_loop_test(slots, no_descriptor_is_left_to_look_at_it, 0,
+                        (int)ARRAY_SIZE(shortages));
     tcase_add_test(slots, memory_that_the_renderer_maps_goes_after_the_slot);
     suite_add_tcase(suite, slots);
     suite_add_tcase(suite, make_case("window", set_up_window));

@@ -149,6 +149,7 @@ bool target_open(struct target *target, const struct exporter *exporter, uint64_
 {
     *target = (struct target){.backing = {.kind = BACKING_SHM, .fd = -1, .size = size},
                               .model = model};
+    bool named = true;
     bool says_itself = exporter->protection == TARGET_SAID;
     if (!says_itself)
         target->scatter = scatter_memory();
@@ -160,14 +161,13 @@ bool target_open(struct target *target, const struct exporter *exporter, uint64_
         describe(target, exporter);
     if (target->backing.fd >= 0 && backing_is_dmabuf(target->backing.fd)) {
         target->backing.kind = BACKING_DMABUF;
-        backing_read_exporter(target->backing.fd, target->backing.exporter,
-                              sizeof target->backing.exporter);
+        named = backing_read_exporter(target->backing.fd, target->backing.exporter,
+                                      sizeof target->backing.exporter, error);
     }
-    if (!examine(target, error)) {
-        target_close(target);
-        return false;
-    }
-    return true;
+    if (named && examine(target, error))
+        return true;
+    target_close(target);
+    return false;
 }
 
 static void disable(const char *path)
