@@ -44,9 +44,8 @@ static const char why_busy[] =
  * call through. Others say ENOTTY. */
 static long ask_kernel(struct file *file, unsigned int command, unsigned long argument)
 {
-	return provider_is_asked() ?
-		       file->f_op->unlocked_ioctl(file, command, argument) :
-		       -ENOTTY;
+	return provider_is_asked() ? file->f_op->unlocked_ioctl(file, command, argument)
+				   : -ENOTTY;
 }
 
 static long handler(struct file *file, unsigned int command, unsigned long argument)

@@ -16,8 +16,9 @@
 
 static bool only_page_table;
 module_param(only_page_table, bool, 0644);
-MODULE_PARM_DESC(only_page_table,
-		 "Ask no exporter how its buffers are mapped, as if none knew (default: no)");
+MODULE_PARM_DESC(
+	only_page_table,
+	"Ask no exporter how its buffers are mapped, as if none knew (default: no)");
 
 static LIST_HEAD(providers);
 static DEFINE_MUTEX(providers_lock); /* for those who change the list */

@@ -144,9 +144,6 @@ static int kernel_mmap_info(struct dma_buf *dmabuf, struct dma_buf_mmap_info *in
 	info->may_change = stability(dmabuf) == DMA_BUF_STABILITY_MAY_CHANGE;
 	return 0;
 }
-#define KERNEL_MMAP_INFO .mmap_info = kernel_mmap_info,
-#else
-#define KERNEL_MMAP_INFO
 #endif
 
 /* --- the tables --- */
@@ -163,7 +160,9 @@ static const struct dma_buf_ops coherent_ops = {
 	.unmap_dma_buf = unmap_dma,
 	.release = release,
 	.mmap = mapping_mmap,
-	KERNEL_MMAP_INFO
+#ifdef DMA_BUF_INFO_IN_KERNEL
+	.mmap_info = kernel_mmap_info,
+#endif
 };
 
 static const struct dma_buf_ops synced_ops = {
@@ -171,7 +170,9 @@ static const struct dma_buf_ops synced_ops = {
 	.unmap_dma_buf = unmap_dma,
 	.release = release,
 	.mmap = mapping_mmap,
-	KERNEL_MMAP_INFO
+#ifdef DMA_BUF_INFO_IN_KERNEL
+	.mmap_info = kernel_mmap_info,
+#endif
 	.begin_cpu_access = begin_cpu_access,
 	.end_cpu_access = end_cpu_access,
 };

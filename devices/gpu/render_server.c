@@ -93,7 +93,7 @@ static void lose_launcher(struct render_server *server)
 
 void render_server_hear(struct render_server *server)
 {
-    struct launcher_news news;
+    struct launcher_news news = {0};
     int fd;
     while (server->control >= 0) {
         switch (hear(server, MSG_DONTWAIT, &news, &fd)) {
@@ -137,7 +137,7 @@ static bool ask_launcher(struct render_server *server, struct launcher_news *new
 
 bool render_server_start(struct render_server *server, int *socket, struct error *error)
 {
-    struct launcher_news news;
+    struct launcher_news news = {0};
     *socket = -1;
     close_fd(&server->connection);
     if (server->control < 0)
