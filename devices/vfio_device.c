@@ -76,6 +76,16 @@ static void read_region(const struct vfio_device *device, unsigned index,
         read_areas(region, info);
 }
 
+static bool exports_bars(const struct vfio_device *device)
+{
+    struct vfio_device_feature feature = {
+        .argsz = sizeof feature,
+        .flags =
+            VFIO_DEVICE_FEATURE_PROBE | VFIO_DEVICE_FEATURE_GET | VFIO_FEATURE_DMA_BUF,
+    };
+    return control(device, VFIO_DEVICE_FEATURE, &feature) >= 0;
+}
+
 bool vfio_device_init(struct vfio_device *device, const struct vfio_calls *calls,
                       const char *address, int fd, struct error *error)
 {
@@ -88,6 +98,7 @@ bool vfio_device_init(struct vfio_device *device, const struct vfio_calls *calls
         for (unsigned bar = 0; bar < VFIO_BARS; bar++)
             read_region(device, VFIO_PCI_BAR0_REGION_INDEX + bar, &device->bars[bar]);
     }
+    device->exports_bars = exports_bars(device);
     if (device->config.size >= 256 && device->config.can_read)
         return true;
     vfio_device_finish(device);

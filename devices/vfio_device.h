@@ -16,6 +16,9 @@
 #define VFIO_AREAS_MAX 4u
 #define VFIO_BARS      6u
 
+/* Linux 6.19; older headers have no name for it. */
+#define VFIO_FEATURE_DMA_BUF 11u
+
 /* Bytes of a region, from its start. */
 struct vfio_area {
     uint64_t offset;
@@ -36,6 +39,7 @@ struct vfio_device {
     const char *address;            /* "0000:00:05.0"; kept */
     int fd;
     bool can_reset;
+    bool exports_bars; /* as dma-bufs: docs/vfio.md */
     struct vfio_region config;
     struct vfio_region bars[VFIO_BARS];
 };

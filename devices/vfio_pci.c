@@ -216,10 +216,11 @@ bool vfio_pci_init(struct vfio_pci *pci, const struct vfio_pci_config *config,
     if (put_on_bus(pci, config, error)) {
         trace_detail(pci->trace, "vfio",
                      "%s: PCI slot %u; pin: %s, MSI: %u, MSI-X: %u messages; VFIO can%s "
-                     "reset it",
+                     "reset it, and can%s export its BARs as dma-bufs",
                      pci->address, config->slot, pci->interrupts.pin ? "yes" : "no",
                      pci->interrupts.msi_count, pci->interrupts.msix_count,
-                     pci->device.can_reset ? "" : "not");
+                     pci->device.can_reset ? "" : "not",
+                     pci->device.exports_bars ? "" : "not");
         return true;
     }
     vfio_pci_finish(pci);

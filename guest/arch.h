@@ -88,6 +88,13 @@ bool arch_interrupt_is_pending(uint32_t irq, unsigned slot);
  * irq tells whether it did. False on arm64. */
 bool arch_message_watch(unsigned slot, uint64_t *address, uint32_t *data);
 
+/* A level-triggered pin, whose interrupt is taken: watch, take (true: it came), make the device
+ * let go, end. It comes again if the device has not let go, or asks again. Not together with a
+ * watch of the pin as above. */
+void arch_level_watch(uint32_t irq, unsigned slot);
+bool arch_level_take(uint32_t irq, unsigned slot);
+void arch_level_end(uint32_t irq, unsigned slot);
+
 /* Starts the other CPUs: each calls function(argument, index), index 1 to cpu_count - 1,
  * and stops when it returns. False if not all are up after a second. Once only. */
 bool arch_start_cpus(struct guest *guest,

@@ -19,6 +19,8 @@ const struct scenario scenarios[] = {
     {"fences",        scenario_fences,        "fences, global and per ring"},
     {"interrupt",     scenario_interrupt,     "the device's interrupt reaches the CPU"},
     {"pci-config",    scenario_pci_config,    "lies in every field of PCI configuration space"},
+    {"edu",           scenario_edu,           "QEMU's device edu by --vfio: irq=pin, msi or none"},
+    {"edu-hostile",   scenario_edu_hostile,   "lies in its configuration space, and accesses of any size, or from smallest=N bytes on"},
     {"blob-shm",      scenario_blob_shm,      "a shared-memory blob of a venus context"},
     {"blob-venus",    scenario_blob_venus,    "Vulkan memory"},
     {"blob-virgl",    scenario_blob_virgl,    "a GL texture"},

@@ -30,6 +30,8 @@ bool scenario_contexts(struct guest *guest);
 bool scenario_fences(struct guest *guest);
 bool scenario_interrupt(struct guest *guest);
 bool scenario_pci_config(struct guest *guest);
+bool scenario_edu(struct guest *guest);
+bool scenario_edu_hostile(struct guest *guest);
 bool scenario_blob_shm(struct guest *guest);
 bool scenario_blob_venus(struct guest *guest);
 bool scenario_blob_virgl(struct guest *guest);

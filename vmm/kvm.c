@@ -216,6 +216,23 @@ bool kvm_irqfd(int vm_fd, uint32_t irq, int event_fd, struct error *error)
     return true;
 }
 
+bool kvm_irqfd_connect(int vm_fd, uint32_t irq, int event_fd, int unmask_fd, bool on,
+                       struct error *error)
+{
+    bool is_level = unmask_fd >= 0 && on;
+    struct kvm_irqfd request = {
+        .fd = (uint32_t)event_fd,
+        .gsi = irq,
+        .flags =
+            (on ? 0 : KVM_IRQFD_FLAG_DEASSIGN) | (is_level ? KVM_IRQFD_FLAG_RESAMPLE : 0),
+        .resamplefd = is_level ? (uint32_t)unmask_fd : 0,
+    };
+    if (kvm_ioctl(vm_fd, KVM_IRQFD, &request) != 0)
+        return error_set(error, ERROR_HOST_KVM, "KVM_IRQFD for interrupt %u, %s: %s", irq,
+                         on ? "connected" : "removed", strerror(errno));
+    return true;
+}
+
 bool kvm_set_routing(int vm_fd, const struct kvm_irq_routing *table, struct error *error)
 {
     if (kvm_ioctl(vm_fd, KVM_SET_GSI_ROUTING, table) != 0)

@@ -78,6 +78,12 @@ bool kvm_ioeventfd_remove(int vm_fd, uint64_t address, uint32_t size, int event_
 /* The eventfd raises global interrupt `irq`. */
 bool kvm_irqfd(int vm_fd, uint32_t irq, int event_fd, struct error *error);
 
+/* The same, and back (`on` is false: then nothing of the eventfd comes any more, and a level is
+ * gone). With an unmask_fd (else -1) the eventfd raises the pin's level; at the guest's end of
+ * interrupt KVM lowers it, and writes to unmask_fd (KVM_IRQFD_FLAG_RESAMPLE). */
+bool kvm_irqfd_connect(int vm_fd, uint32_t irq, int event_fd, int unmask_fd, bool on,
+                       struct error *error);
+
 /* KVM_SET_GSI_ROUTING: the whole table. KVM_IRQ_LINE: the level of a pin, with the number that
  * this architecture wants. */
 bool kvm_set_routing(int vm_fd, const struct kvm_irq_routing *table, struct error *error);

@@ -15,6 +15,7 @@
 #include "devices/pl011.h"
 #include "devices/pl031.h"
 #include "devices/serial.h"
+#include "devices/vfio_pci.h"
 #include "devices/virtio_blk.h"
 #include "devices/virtio_console.h"
 #include "devices/virtio_rng.h"
@@ -64,6 +65,9 @@ struct machine {
     struct virtio_blk disks[OPTIONS_DISKS_MAX];
     struct virtio_console console;
     struct virtio_rng rng;
+    struct vfio_irqfds irqfds;
+    struct vfio_container container;
+    struct vfio_pci vfio[OPTIONS_VFIO_MAX];
 
     unsigned boot_device_count;
     struct boot_device boot_devices[BOOT_DEVICES_MAX];

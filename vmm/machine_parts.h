@@ -15,6 +15,13 @@ bool machine_choose_transport(struct machine *machine, struct error *error);
 /* The GPU, disks, console and entropy that the command line asks for. */
 bool machine_add_devices(struct machine *machine, struct error *error);
 
+/* machine_vfio.c: the devices of the host that the command line names; and their end. */
+bool machine_add_vfio(struct machine *machine, struct error *error);
+void machine_finish_vfio(struct machine *machine);
+
+/* Who takes messages of PCI functions; NULL: nobody, as on arm64 without an ITS. */
+struct irq_routes *machine_routes(struct machine *machine);
+
 /* Ends all virtio devices, then takes their transport away. */
 void machine_finish_virtio(struct machine *machine);
 

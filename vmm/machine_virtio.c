@@ -18,7 +18,7 @@ static bool wants_pci(const struct machine *machine)
     case OPTIONS_TRANSPORT_AUTO:
         break;
     }
-    return machine->image.is_linux;
+    return machine->image.is_linux || machine->options->vfio_count > 0;
 }
 
 /* Where the window of the GPU is at the start. With PCI it is a BAR, and the guest may move it:
@@ -92,8 +92,7 @@ static bool add_mmio(struct machine *machine, unsigned index,
     return true;
 }
 
-/* Without an ITS there is nobody on arm64 who takes messages. */
-static struct irq_routes *routes_of(struct machine *machine)
+struct irq_routes *machine_routes(struct machine *machine)
 {
     return machine->vm.gic_version == 0 || machine->vm.has_its ? &machine->routes : NULL;
 }
@@ -108,7 +107,7 @@ bool machine_add_virtio(struct machine *machine, struct virtio_device *device,
     if (!machine->uses_pci)
         return add_mmio(machine, index, device, error);
     return virtio_pci_init(&machine->functions[index], &machine->bridge, index + 1,
-                           device, routes_of(machine), error);
+                           device, machine_routes(machine), error);
 }
 
 static void console_output(void *context, const uint8_t *bytes, size_t count)
@@ -154,7 +153,7 @@ bool machine_add_devices(struct machine *machine, struct error *error)
         if (!add_disk(machine, i, error))
             return false;
     return (!options->virtio_console || add_console(machine, error)) &&
-           (!options->rng || add_rng(machine, error));
+           (!options->rng || add_rng(machine, error)) && machine_add_vfio(machine, error);
 }
 
 void machine_finish_virtio(struct machine *machine)
@@ -167,6 +166,7 @@ void machine_finish_virtio(struct machine *machine)
     virtio_rng_finish(&machine->rng);
     for (unsigned i = 0; i < machine->virtio_count; i++)
         virtio_pci_finish(&machine->functions[i]);
+    machine_finish_vfio(machine);
     pci_host_finish(&machine->bridge);
     irq_routes_finish(&machine->routes);
 }

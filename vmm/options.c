@@ -24,6 +24,7 @@ enum option_id {
     OPTION_CPUS,
     OPTION_TRANSPORT,
     OPTION_DISK,
+    OPTION_VFIO,
     OPTION_RNG,
     OPTION_CONSOLE,
     OPTION_TIMEOUT,
@@ -63,6 +64,7 @@ static const struct option long_options[] = {
     {"cpus", required_argument, NULL, OPTION_CPUS},
     {"transport", required_argument, NULL, OPTION_TRANSPORT},
     {"disk", required_argument, NULL, OPTION_DISK},
+    {"vfio", required_argument, NULL, OPTION_VFIO},
     {"rng", no_argument, NULL, OPTION_RNG},
     {"console", required_argument, NULL, OPTION_CONSOLE},
     {"timeout", required_argument, NULL, OPTION_TIMEOUT},
@@ -253,6 +255,9 @@ static bool parse_option(int id, char *value, struct options *options,
     case OPTION_DISK:
         good = parse_disk(value, options, error);
         break;
+    case OPTION_VFIO:
+        good = parse_vfio(value, options, error);
+        break;
     case OPTION_DISPLAY:
         good = parse_displays(value, options, error);
         break;
@@ -311,6 +316,10 @@ static bool check_run(const struct options *options, struct error *error)
         return error_set(error, ERROR_CONFIG_USAGE,
                          "%s needs a GPU: leave out --gpu=none, or take --gpu=2d",
                          options->screenshot ? "--screenshot" : "--display");
+    if (options->vfio_count > 0 && options->transport == OPTIONS_TRANSPORT_MMIO)
+        return error_set(error, ERROR_CONFIG_USAGE,
+                         "--vfio %s needs a PCI bus: leave out --transport=mmio",
+                         options->vfio[0].address);
     if (!is_aligned(options->window_size, 2 * MIB) || options->window_size == 0 ||
         options->window_size > WINDOW_MAX)
         return error_set(error, ERROR_CONFIG_USAGE,

@@ -49,11 +49,17 @@ enum options_map_strategy {
 
 #define OPTIONS_DISKS_MAX    4
 #define OPTIONS_DISPLAYS_MAX 4
+#define OPTIONS_VFIO_MAX     4
 #define OPTIONS_SIZES_MAX    8
 
 struct options_disk {
     const char *path;
     bool readonly;
+};
+
+struct options_vfio {
+    const char *address; /* "0000:00:05.0" */
+    bool traps;          /* every access to a BAR is an exit */
 };
 
 struct options_size { /* pixels */
@@ -72,6 +78,8 @@ struct options {
     enum options_transport transport;
     unsigned disk_count; /* --disk FILE[,readonly] */
     struct options_disk disks[OPTIONS_DISKS_MAX];
+    unsigned vfio_count; /* --vfio ADDRESS[,trap] */
+    struct options_vfio vfio[OPTIONS_VFIO_MAX];
     bool
         virtio_console; /* --console=virtio: stdin and stdout are its, not the serial port's */
     bool rng;           /* --rng */

@@ -17,6 +17,8 @@ static const char help[] =
     "  --append TEXT              the command line, e.g. \"scenario=blob-venus\"\n"
     "  --initrd FILE              the kernel's initial RAM disk\n"
     "  --disk FILE[,readonly]     a raw image as virtio-blk disk; up to 4 times\n"
+    "  --vfio ADDRESS[,trap]      a PCI device of the host, bound to vfio-pci, e.g.\n"
+    "                             0000:00:05.0; up to 4 times; trap: no BAR is mapped\n"
     "  --memory SIZE              RAM: 16M to 256G, suffixes K, M, G (default 64M; with\n"
     "                             --kernel 1G)\n"
     "  --cpus N                   virtual CPUs, 1 to 16 (default 1)\n"

@@ -68,23 +68,69 @@ bool parse_choice(const char *option, const char *text, const char *const *choic
                      text, all);
 }
 
+/* Takes the suffix off the end of the text, if it is there. */
+static bool cut_suffix(char *text, const char *suffix)
+{
+    size_t length = strlen(text);
+    size_t tail = strlen(suffix);
+    bool is_there = length > tail && strcmp(text + length - tail, suffix) == 0;
+    if (is_there)
+        text[length - tail] = '\0';
+    return is_there;
+}
+
 bool parse_disk(char *text, struct options *options, struct error *error)
 {
-    static const char readonly[] = ",readonly";
     if (options->disk_count == OPTIONS_DISKS_MAX)
         return error_set(error, ERROR_CONFIG_USAGE, "--disk %s: %d disks are possible",
                          text, OPTIONS_DISKS_MAX);
     struct options_disk *disk = &options->disks[options->disk_count];
-    size_t length = strlen(text);
-    size_t suffix = sizeof readonly - 1;
-    disk->readonly = length > suffix && strcmp(text + length - suffix, readonly) == 0;
-    if (disk->readonly)
-        text[length - suffix] = '\0';
+    disk->readonly = cut_suffix(text, ",readonly");
     if (text[0] == '\0')
         return error_set(error, ERROR_CONFIG_USAGE,
                          "--disk needs the path of an image: FILE or FILE,readonly");
     disk->path = text;
     options->disk_count++;
+    return true;
+}
+
+static bool is_hexadecimal(char digit)
+{
+    return (digit >= '0' && digit <= '9') || (digit >= 'a' && digit <= 'f');
+}
+
+/* DDDD:BB:SS.F, as sysfs has it. */
+static bool is_pci_address(const char *text)
+{
+    static const char form[] = "hhhh:hh:hh.d";
+    if (strlen(text) != sizeof form - 1)
+        return false;
+    for (unsigned i = 0; form[i]; i++)
+        if (!(form[i] == 'h'   ? is_hexadecimal(text[i])
+              : form[i] == 'd' ? text[i] >= '0' && text[i] <= '7'
+                               : text[i] == form[i]))
+            return false;
+    return true;
+}
+
+bool parse_vfio(char *text, struct options *options, struct error *error)
+{
+    if (options->vfio_count == OPTIONS_VFIO_MAX)
+        return error_set(error, ERROR_CONFIG_USAGE, "--vfio %s: %d devices are possible",
+                         text, OPTIONS_VFIO_MAX);
+    struct options_vfio *vfio = &options->vfio[options->vfio_count];
+    vfio->traps = cut_suffix(text, ",trap");
+    if (!is_pci_address(text))
+        return error_set(
+            error, ERROR_CONFIG_USAGE,
+            "--vfio \"%s\": expected a PCI device as in /sys/bus/pci/devices, "
+            "e.g. 0000:00:05.0, or 0000:00:05.0,trap",
+            text);
+    for (unsigned i = 0; i < options->vfio_count; i++)
+        if (strcmp(options->vfio[i].address, text) == 0)
+            return error_set(error, ERROR_CONFIG_USAGE, "--vfio %s: given twice", text);
+    vfio->address = text;
+    options->vfio_count++;
     return true;
 }
 

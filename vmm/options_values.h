@@ -23,6 +23,9 @@ bool parse_choice(const char *option, const char *text, const char *const *choic
 /* --disk FILE[,readonly]: one more of options->disks. `text` stays in use, and may be cut. */
 bool parse_disk(char *text, struct options *options, struct error *error);
 
+/* --vfio ADDRESS[,trap]: one more of options->vfio. `text` stays in use, and may be cut. */
+bool parse_vfio(char *text, struct options *options, struct error *error);
+
 /* --display WxH[,WxH...]: the whole of options->displays. */
 bool parse_displays(const char *text, struct options *options, struct error *error);
 

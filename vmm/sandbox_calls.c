@@ -204,6 +204,7 @@ static const struct {
     {IN(MAIN) | IN(TERMINAL) | IN(TERMINAL_WATCHER), "T"},
     {GPU | IN(VCPU), "b"},                            /* dma-bufs */
     {GPU, "du"},                                      /* DRM, udmabuf */
+    {IN(VCPU) | IN(MAIN), ";"},                       /* VFIO: interrupts, reset */
     {IN(GPU), "HL;"},                                 /* --blobs-from: dma_heap, dmabuf-lab, VFIO */
     {VIRGL, ">"},                                     /* sync_file */
 };

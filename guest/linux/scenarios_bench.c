@@ -12,7 +12,9 @@
  */
 #include <inttypes.h>
 #include <poll.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <termios.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -38,7 +40,7 @@ static int compare(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-/* Sorts the times, in nanoseconds. */
+/* Sorts the times, in nanoseconds. The console has the line before the next measurement begins. */
 static void report(const struct test *test, const char *what, const char *name,
                    uint64_t *times, uint64_t count)
 {
@@ -46,6 +48,8 @@ static void report(const struct test *test, const char *what, const char *name,
     test_say(test, "bench %s-%s: %" PRIu64 " %" PRIu64 " %" PRIu64, what, name,
              times[0] / MICROSECOND_NS, times[count / 2] / MICROSECOND_NS,
              times[count * 99 / 100] / MICROSECOND_NS);
+    (void)fflush(stdout);
+    (void)tcdrain(STDOUT_FILENO);
 }
 
 /* --- blobs --- */

@@ -59,6 +59,7 @@ enum case_need {
                                    where vgem is card0 */
     NEEDS_USER =
         1 << 28, /* not root; /dev/kvm, /dev/udmabuf and /dev/dri by its groups */
+    NEEDS_VFIO = 1 << 27, /* the device edu at 0000:00:10.0, bound to vfio-pci */
 };
 
 /* A case with one of these has a Vulkan driver loaded. */
@@ -154,5 +155,8 @@ extern const unsigned e2e_case_server_count;
 /* cases_peers.c: the bugs of other VMMs. */
 extern const struct e2e_case e2e_cases_peers[];
 extern const unsigned e2e_case_peer_count;
+/* cases_vfio.c: devices of the host. */
+extern const struct e2e_case e2e_cases_vfio[];
+extern const unsigned e2e_case_vfio_count;
 
 #endif

@@ -52,6 +52,7 @@ static const struct {
     {"image", NEEDS_IMAGE},
     {"virtio-gpu", NEEDS_VIRTIO_GPU},
     {"user", NEEDS_USER},
+    {"vfio", NEEDS_VFIO},
 };
 
 /* The tables, one after the other; behind the last case NULL. */
@@ -72,6 +73,7 @@ static const struct e2e_case *case_at(unsigned index)
         {e2e_cases_hostile, e2e_case_hostile_count},
         {e2e_cases_peers, e2e_case_peer_count},
         {e2e_cases_sandbox, e2e_case_sandbox_count},
+        {e2e_cases_vfio, e2e_case_vfio_count},
         {e2e_cases_server, e2e_case_server_count},
     };
     for (size_t i = 0; i < sizeof tables / sizeof tables[0]; i++) {

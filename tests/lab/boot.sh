@@ -81,6 +81,14 @@ cpu_model() {
 machine_amd64() {
     machine=q35,sata=off,smbus=off,vmport=off
     console_argument='console=ttyS0 tsc=reliable no_timer_check'
+    # an IOMMU, for which the machine has to be told before its devices
+    case ,$modules, in *,vfio-pci,*)
+        machine+=,kernel-irqchip=split
+        # shellcheck disable=SC2054 # the comma is QEMU's
+        iommu_arguments=(-device intel-iommu,intremap=on)
+        console_argument+=' intel_iommu=on'
+        ;;
+    esac
 }
 
 machine_arm64() {
@@ -94,17 +102,17 @@ machine_arm64() {
 # set_qemu_arguments: all of them; the run's folder is theirs
 set_qemu_arguments() {
     local model machine console_argument i=0 share base device
-    local -a clock_arguments=()
+    local -a clock_arguments=() iommu_arguments=()
     model=$(cpu_model) || exit
     "machine_$architecture"
     base=$(catalogue base)
     base=${base% }
     # shellcheck disable=SC2054 # the comma is QEMU's
-    [ -z "$clock" ] || clock_arguments=(-icount shift=1,sleep=off)
+    [ -z "$clock" ] || clock_arguments=(-icount shift=1,sleep=on)
     # shellcheck disable=SC2054 # the commas are QEMU's
     qemu_arguments=(
         -accel tcg,thread="$threads",tb-size=512 -machine "$machine" -cpu "$model" -smp "$cpus" -m "$memory"
-        -nodefaults -no-user-config -display none -vga none -no-reboot "${clock_arguments[@]}"
+        -nodefaults -no-user-config -display none -vga none -no-reboot "${clock_arguments[@]}" "${iommu_arguments[@]}"
         -kernel "$kernel_image" -initrd "$kernel_initrd"
         -append "$console_argument $console_level panic=-1 lab.run=${run_dir##*/} lab.base=${base// /,} lab.modules=$modules"
         -chardev "file,id=console,path=$console" -serial chardev:console

@@ -39,11 +39,17 @@ known_kernels() { known kernel "$1" && known source "$1"; }
 
 kernel_key() {
     if catalogue source "$1" >/dev/null; then source_key "$1" && return; fi
-    digest "$(catalogue kernel "$1")" "$(catalogue suite "$(catalogue kernel "$1" | cut -d' ' -f1)")" "$(catalogue base)" "$(extra_modules "$(architecture_of "$1")")"
+    digest "$(catalogue kernel "$1")" "$(catalogue suite "$(catalogue kernel "$1" | cut -d' ' -f1)")" "$(catalogue base)" "$(packaged_modules "$(architecture_of "$1")")"
 }
 
 # extra_modules ARCHITECTURE: what --modules can name
 extra_modules() { case $1 in amd64) catalogue extra ;; *) catalogue "extra-$1" ;; esac; }
+
+# packaged_modules ARCHITECTURE: the same for a kernel that is a package
+packaged_modules() {
+    extra_modules "$1"
+    [ "$1" != amd64 ] || catalogue extra-packaged
+}
 
 # own_kernel PATH MODULES_DIR: a vmlinux, bzImage or Image of the user's; without MODULES_DIR all must be built in
 own_kernel() {
@@ -98,7 +104,7 @@ prepare_kernel() {
     begin=$SECONDS
     # shellcheck disable=SC2046 # a list
     collect_modules "$directory/unpacked/usr/lib/modules"/* "$directory/modules" \
-        $(catalogue base) $(extra_modules "$(architecture_of "$name")")
+        $(catalogue base) $(packaged_modules "$(architecture_of "$name")")
     for module in $(catalogue base); do
         [ -e "$directory/modules/$module.load" ] || die "kernel $name: its package has no module $module"
     done

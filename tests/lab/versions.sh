@@ -78,7 +78,7 @@ list() {
     done
     for architecture in amd64 arm64; do
         echo "modules, --arch $architecture:"
-        echo "  $(extra_modules $architecture)"
+        echo "  $(packaged_modules $architecture)"
     done
     echo "modules of the repository, and the oldest kernel that they are built for:"
     for name in $(own_modules); do printf '  %-12s %s\n' "$name" "$(catalogue own "$name" | cut -d' ' -f2)"; done

@@ -405,6 +405,7 @@ START_TEST(help_tells_all_options)
                                       "--disk",
                                       "--transport",
                                       "--console",
+                                      "--vfio",
                                       "--rng",
                                       "--display",
                                       "--screenshot",

@@ -31,6 +31,8 @@
 /* v2: the CPU interface. */
 #define GICC_CTLR        (LAYOUT_GIC_CPU_INTERFACE + 0x00)
 #define GICC_PMR         (LAYOUT_GIC_CPU_INTERFACE + 0x04)
+#define GICC_IAR         (LAYOUT_GIC_CPU_INTERFACE + 0x0c)
+#define GICC_EOIR        (LAYOUT_GIC_CPU_INTERFACE + 0x10)
 #define GICC_HPPIR       (LAYOUT_GIC_CPU_INTERFACE + 0x18)
 #define GICC_CTLR_ENABLE 1u
 #define GICC_HPPIR_INTID 0x3ffu

@@ -31,10 +31,11 @@ static uint32_t bit_of(uint32_t intid)
     return 1u << intid % 32;
 }
 
-static void set_edge_triggered(uint32_t intid)
+static void set_trigger(uint32_t intid, bool edge)
 {
     uint64_t address = GICD_ICFGR + intid / 16 * 4;
-    mmio_write32(address, mmio_read32(address) | GICD_ICFGR_EDGE << intid % 16 * 2);
+    uint32_t others = mmio_read32(address) & ~(GICD_ICFGR_EDGE << intid % 16 * 2);
+    mmio_write32(address, others | (edge ? GICD_ICFGR_EDGE : 0) << intid % 16 * 2);
 }
 
 static void wait_for_distributor(void)
@@ -73,14 +74,13 @@ static void prepare_v2(uint32_t intid)
     mmio_write32(GICC_CTLR, GICC_CTLR_ENABLE);
 }
 
-void arch_interrupt_watch(uint32_t irq, unsigned slot)
+static void watch(uint32_t irq, bool edge)
 {
-    (void)slot;
     uint32_t intid = GIC_FIRST_SPI + irq;
     mmio_write32(bit_register(GICD_ICENABLER, intid), bit_of(intid));
     if (is_v3())
         wait_for_distributor();
-    set_edge_triggered(intid);
+    set_trigger(intid, edge);
     if (is_v3())
         prepare_v3(intid);
     else
@@ -89,10 +89,42 @@ void arch_interrupt_watch(uint32_t irq, unsigned slot)
     mmio_write32(bit_register(GICD_ISENABLER, intid), bit_of(intid));
 }
 
+void arch_interrupt_watch(uint32_t irq, unsigned slot)
+{
+    (void)slot;
+    watch(irq, true);
+}
+
 bool arch_interrupt_is_pending(uint32_t irq, unsigned slot)
 {
     (void)slot;
     uint64_t pending =
         is_v3() ? cpu_read_icc_hppir1_el1() : mmio_read32(GICC_HPPIR) & GICC_HPPIR_INTID;
     return pending == GIC_FIRST_SPI + irq && (cpu_read_isr_el1() & ISR_IRQ) != 0;
+}
+
+/* Acknowledged, without the exception: the interrupt is active then, and KVM asks the host's
+ * controller to tell it the end, as the pin is level-triggered (IHI 0069, 4.8). */
+void arch_level_watch(uint32_t irq, unsigned slot)
+{
+    (void)slot;
+    watch(irq, false);
+}
+
+bool arch_level_take(uint32_t irq, unsigned slot)
+{
+    if (!arch_interrupt_is_pending(irq, slot))
+        return false;
+    uint64_t taken = is_v3() ? cpu_read_icc_iar1_el1() : mmio_read32(GICC_IAR);
+    return (taken & GICC_HPPIR_INTID) == GIC_FIRST_SPI + irq;
+}
+
+void arch_level_end(uint32_t irq, unsigned slot)
+{
+    (void)slot;
+    if (is_v3())
+        cpu_write_icc_eoir1_el1(GIC_FIRST_SPI + irq);
+    else
+        mmio_write32(GICC_EOIR, GIC_FIRST_SPI + irq);
+    cpu_synchronize();
 }
