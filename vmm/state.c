@@ -229,8 +229,10 @@ static bool add_section(struct state_reader *reader, size_t *offset, struct erro
         .version = read32(header + 8),
         .payload = header + STATE_SECTION_SIZE,
     };
-    for (unsigned i = 0; i < 4; i++) /* a name that is none still has to be printed */
-        section->name[i] = header[i] >= ' ' && header[i] <= '~' ? (char)header[i] : '?';
+    memcpy(section->name, header, 4);
+    for (char *letter = section->name; letter < section->name + 4; letter++)
+        if (*letter < ' ' || *letter > '~') /* it is printed */
+            *letter = '?';
     uint64_t length = read64(header + 12);
     if (length > left - STATE_SECTION_SIZE)
         return state_refuse(section, error,

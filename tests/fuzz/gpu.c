@@ -116,6 +116,7 @@ static void happen(const struct operation *operation, struct fuzz_input *input)
     switch ((enum event)operation->type) {
     case EVENT_RESET:
         driver.ops->reset(gpu);
+        driver.ops->start(gpu, gpu->virtio.driver_features);
         start_queue(GPU_QUEUE_CONTROL);
         start_queue(GPU_QUEUE_CURSOR);
         break;
@@ -164,7 +165,8 @@ static void plan_renderer(const struct operation *operation)
     renderer->context_create_fails = renderer->resource_create_fails = code;
     renderer->blob_create_fails = renderer->import_fails = code;
     renderer->pages_attach_fails = renderer->transfer_fails = code;
-    renderer->submit_fails = code;
+    renderer->submit_fails = renderer->restart_fails = code;
+    renderer->has_died |= operation->renderer_dies;
     renderer->plan = (struct fake_blob_plan){
         .claimed = operation->claimed,
         .fd = file == FAKE_FD_HUGE ? FAKE_FD_PIPE : file, /* not to be had everywhere */
@@ -205,7 +207,7 @@ static void check_window(void)
 static void operate(struct fuzz_input *input, unsigned number)
 {
     struct operation operation;
-    _Alignas(8) uint8_t request[4 * UINT8_MAX];
+    _Alignas(8) uint8_t request[4 * UINT8_MAX] = {0};
     fuzz_take(input, &operation, sizeof operation);
     plan_renderer(&operation);
     plan_kernel(&operation);
@@ -274,11 +276,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 /* --- seeds --- */
 
-#define SEED_MAX 4096u
-
 struct seed {
     struct operation host; /* what it does from now on */
-    uint8_t bytes[SEED_MAX];
+    uint8_t bytes[4096];
     size_t size;
 };
 
@@ -296,7 +296,7 @@ static struct seed seed_of(struct setup setup)
 
 static void put(struct seed *seed, const void *bytes, size_t size)
 {
-    FUZZ_CHECK(seed->size + size <= SEED_MAX);
+    FUZZ_CHECK(seed->size + size <= sizeof seed->bytes);
     memcpy(seed->bytes + seed->size, bytes, size);
     seed->size += size;
 }
@@ -390,7 +390,6 @@ static void seed_3d(void)
         struct virtio_gpu_cmd_submit head;
         uint32_t stream[2];
     } submit = {.head = {CMD(SUBMIT_3D), .size = 8}};
-    ADD(&seed, get_capset_info, CMD(GET_CAPSET_INFO), .capset_index = 1);
     ADD(&seed, get_capset, CMD(GET_CAPSET), .capset_id = VIRTIO_GPU_CAPSET_VENUS);
     ADD(&seed, ctx_create, .hdr = {.type = VIRTIO_GPU_CMD_CTX_CREATE, .ctx_id = 2},
         .nlen = 4, .debug_name = "fuzz", .context_init = VIRTIO_GPU_CAPSET_VENUS);
@@ -402,13 +401,14 @@ static void seed_3d(void)
     add(&seed, &submit, sizeof submit);
     ADD(&seed, transfer_host_3d, CMD(TRANSFER_TO_HOST_3D), .resource_id = 1,
         .box = {.w = 16, .h = 16, .d = 1}, .stride = 64);
-    ADD(&seed, transfer_host_3d, CMD(TRANSFER_FROM_HOST_3D), .resource_id = 1,
-        .box = {.w = 16, .h = 16, .d = 1}, .stride = 64);
     ADD(&seed, set_scanout, CMD(SET_SCANOUT), .r = area, .resource_id = 1);
     add_event(&seed, EVENT_SCREENSHOT, 0);
     ADD(&seed, ctx_resource, CMD(CTX_DETACH_RESOURCE), .resource_id = 1);
     ADD(&seed, resource_detach_backing, CMD(RESOURCE_DETACH_BACKING), .resource_id = 1);
     ADD(&seed, ctx_destroy, .hdr = {.type = VIRTIO_GPU_CMD_CTX_DESTROY, .ctx_id = 2});
+    ADD(&seed, ctx_destroy, CMD(CTX_DESTROY));
+    seed.host.renderer_dies = 1; /* while the resource is there */
+    ADD(&seed, ctx_create, CMD(CTX_CREATE));
     fuzz_seed("3d", seed.bytes, seed.size);
 }
 

@@ -18,7 +18,7 @@ struct setup {
 /* Before each request. */
 struct operation {
     uint8_t queue : 1, serves_fences : 1, plan_map_info : 1, renderer_fails : 1,
-        slot_fails : 1, is_long : 1, small_ids : 1, unused : 1;
+        slot_fails : 1, is_long : 1, small_ids : 1, renderer_dies : 1;
     uint8_t type;  /* type_of(), or one of the values below */
     uint8_t split; /* where the request goes on in another segment, in 32 bytes */
     uint8_t room;  /* for the response, in 8 bytes; another segment for all behind 24 */

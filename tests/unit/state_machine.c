@@ -50,14 +50,7 @@ volatile struct state_words *state_machine_words(const struct machine *machine)
     return words;
 }
 
-void state_machine_go_on(struct machine *machine)
-{
-    struct error error;
-    for (unsigned i = machine->vm.vcpu_count; i-- > 0;)
-        ck_assert_msg(vcpu_start(&machine->vm.vcpus[i], &error), "%s", error.text);
-}
-
-void state_machine_start(struct machine *machine)
+void state_machine_set_entry(struct machine *machine)
 {
     struct error error;
     struct vm_entry entry;
@@ -71,7 +64,13 @@ void state_machine_start(struct machine *machine)
     ck_assert_msg(boot_prepare(&machine->vm.memory, &config, &image, &entry, &error) &&
                       arch_vcpu_set_entry(&machine->vm.vcpus[0], entry, &error),
                   "%s", error.text);
-    state_machine_go_on(machine);
+}
+
+void state_machine_go_on(struct machine *machine)
+{
+    struct error error;
+    for (unsigned i = machine->vm.vcpu_count; i-- > 0;)
+        ck_assert_msg(vcpu_start(&machine->vm.vcpus[i], &error), "%s", error.text);
 }
 
 static struct vm_outcome outcome(struct machine *machine)
@@ -103,8 +102,9 @@ void state_machine_wait(struct machine *machine, uint64_t counts, uint64_t ticks
     const time_t begin = now();
     while (words->count - first_count < counts || words->ticks - first_tick < ticks) {
         struct vm_outcome end = outcome(machine);
-        ck_assert_msg(end.end == VM_END_NONE, "the guest ended: %d, verdict %u, %s",
-                      end.end, end.verdict, end.error.text);
+        ck_assert_msg(
+            end.end == VM_END_NONE, "the guest ended in turn %llu: %d, verdict %u, %s",
+            (unsigned long long)words->count, end.end, end.verdict, end.error.text);
         ck_assert_msg(now() - begin < PATIENCE_SECONDS,
                       "lost: %llu more turns, %llu more interrupts",
                       (unsigned long long)(words->count - first_count),
@@ -124,6 +124,13 @@ void state_machine_wait_verdict(struct machine *machine, uint32_t verdict)
     ck_assert_msg(end.end == VM_END_VERDICT && end.verdict == verdict,
                   "the guest ended: %d, verdict %u, %s", end.end, end.verdict,
                   end.error.text);
+}
+
+void state_machine_end(struct machine *machine)
+{
+    state_machine_words(machine)->stop = 1;
+    state_machine_wait_verdict(machine, STATE_GOOD);
+    machine_finish(machine);
 }
 
 void state_machine_save(struct machine *machine, struct state_writer *writer)
@@ -177,4 +184,29 @@ void state_machine_replace(struct machine *machine)
     close(memory);
     state_machine_load(machine, writer.bytes, writer.size);
     state_writer_finish(&writer);
+}
+
+static void stop_at_any_moment(long round)
+{
+    const struct timespec delay = {.tv_nsec = round * 7919 % 50 * 50000};
+    nanosleep(&delay, NULL);
+}
+
+void state_machine_replace_again_and_again(const char *test, uint64_t uses)
+{
+    struct machine machine;
+    if (!state_machine_init(&machine, test, small_machine, keeps_count_code,
+                            keeps_count_code_end, uses))
+        return;
+    const uint64_t ticks = uses & STATE_USES_TIMER ? 2 : 0;
+    state_machine_set_entry(&machine);
+    state_machine_go_on(&machine);
+    for (long round = 0; round < STATE_ROUNDS; round++) {
+        state_machine_wait(&machine, 300, ticks);
+        stop_at_any_moment(round);
+        state_machine_replace(&machine);
+        state_machine_go_on(&machine);
+    }
+    state_machine_wait(&machine, 300, ticks);
+    state_machine_end(&machine);
 }

@@ -17,7 +17,7 @@ struct state_words {
 
 #define STATE_USES_SIMD    1u
 #define STATE_USES_TIMER   2u
-#define STATE_USES_ONESHOT 4u /* x86: the timer counts down, and has no deadline */
+#define STATE_USES_ONESHOT 4u /* x86: the timer counts down, and may come twice */
 #define STATE_USES_GIC_V2  8u /* arm64 */
 #define STATE_SENDS_NOTHING                                                              \
     16u                     /* `sends_itself` waits for an interrupt of somebody else */
@@ -34,9 +34,10 @@ GUEST_CODE_SYMBOLS(
 extern const uint64_t state_words_address;
 extern const uint64_t state_vector_address; /* 0: nowhere */
 
-/* Makes an interrupt pending while no vCPU runs, which `sends_itself` takes: as a message or by a
- * pin. False if there are no messages here. */
-bool state_send(struct machine *machine, bool as_message);
+/* An interrupt that `sends_itself` takes, as a message or by a pin, is set up; then it is made
+ * pending, while no vCPU runs. False if there are no messages here. */
+bool state_prepare(struct machine *machine, bool as_message);
+void state_send(struct machine *machine, bool as_message);
 
 /* --- the machine --- */
 
@@ -47,12 +48,14 @@ bool state_machine_init(struct machine *machine, const char *test,
                         uint64_t wanted);
 volatile struct state_words *state_machine_words(const struct machine *machine);
 
-/* Runs the vCPUs: from their entry, or from where they are. */
-void state_machine_start(struct machine *machine);
+/* Runs the vCPUs: from their entry, which is set before, or from where they are. */
+void state_machine_set_entry(struct machine *machine);
 void state_machine_go_on(struct machine *machine);
 /* Waits until they have counted so many turns and interrupts more; the verdict, if there is one,
  * has to be STATE_GOOD or STATE_STOPS_HERE. */
 void state_machine_wait(struct machine *machine, uint64_t counts, uint64_t ticks);
+/* Ends what `keeps_count` does, which has to be content. */
+void state_machine_end(struct machine *machine);
 void state_machine_wait_verdict(struct machine *machine, uint32_t verdict);
 /* Stops the vCPUs, and saves. */
 void state_machine_save(struct machine *machine, struct state_writer *writer);
@@ -65,5 +68,10 @@ void state_machine_load(struct machine *machine, const void *state, size_t size)
 
 /* Saves, closes, makes a new one, and loads. */
 void state_machine_replace(struct machine *machine);
+
+/* `keeps_count` is replaced STATE_ROUNDS times at any moment; nothing that it counts may be lost or
+ * doubled. */
+#define STATE_ROUNDS 50
+void state_machine_replace_again_and_again(const char *test, uint64_t uses);
 
 #endif

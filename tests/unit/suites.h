@@ -11,6 +11,7 @@ Suite *power_suite(void);
 Suite *vm_x86_suite(void);
 Suite *platform_x86_suite(void);
 Suite *mtrr_suite(void);
+Suite *vm_state_x86_suite(void);
 Suite *vm_arm64_suite(void);
 
 Suite *error_suite(void);

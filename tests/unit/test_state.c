@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/types.h>
 #include <unistd.h>
 
 #include "tests/unit/suites.h"
@@ -101,7 +102,7 @@ END_TEST
 static const struct {
     size_t offset;
     uint8_t value;
-    int length; /* not 0: bytes more, or fewer */
+    ssize_t length; /* not 0: bytes more, or fewer */
     const char *text;
 } broken[] = {
     {0, 'X', 0, "does not begin with S2VMSTAT"},
@@ -130,7 +131,7 @@ START_TEST(what_is_broken_is_said)
     struct error error;
     write_two(&writer);
     ck_assert_uint_eq(writer.size, 79);
-    size_t size = (size_t)((int)writer.size + broken[_i].length);
+    size_t size = writer.size + (size_t)broken[_i].length;
     state_put32(&writer, 0); /* behind it, too, are bytes of its */
     writer.bytes[broken[_i].offset] = broken[_i].value;
     ck_assert(!state_reader_init(&reader, writer.bytes, size, &error));

@@ -8,51 +8,23 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "tests/unit/skip.h"
 #include "tests/unit/state_machine.h"
 #include "tests/unit/suites.h"
+#include "vmm/layout.h"
 
-#define ROUNDS 50
-
-static void stop_at_any_moment(unsigned round)
-{
-    const struct timespec delay = {.tv_nsec = (round * 7919 % 50) * 50000};
-    nanosleep(&delay, NULL);
-}
-
-/* Nothing that the guest counts is lost or doubled, 50 times in a row. */
-static void replace_again_and_again(const char *test, uint64_t uses)
-{
-    struct machine machine;
-    if (!state_machine_init(&machine, test, small_machine, keeps_count_code,
-                            keeps_count_code_end, uses))
-        return;
-    const uint64_t ticks = uses & STATE_USES_TIMER ? 2 : 0;
-    state_machine_start(&machine);
-    for (unsigned round = 0; round < ROUNDS; round++) {
-        state_machine_wait(&machine, 300, ticks);
-        stop_at_any_moment(round);
-        state_machine_replace(&machine);
-        state_machine_go_on(&machine);
-    }
-    state_machine_wait(&machine, 300, ticks);
-    state_machine_words(&machine)->stop = 1;
-    state_machine_wait_verdict(&machine, STATE_GOOD);
-    machine_finish(&machine);
-}
-
+/* 50 times in a row. */
 START_TEST(counting_goes_on)
 {
-    replace_again_and_again("vm_state/count", 0);
+    state_machine_replace_again_and_again("vm_state/count", 0);
 }
 END_TEST
 
 START_TEST(a_timer_goes_on)
 {
-    replace_again_and_again("vm_state/timer", STATE_USES_TIMER);
+    state_machine_replace_again_and_again("vm_state/timer", STATE_USES_TIMER);
 }
 END_TEST
 
@@ -64,14 +36,17 @@ static void pending_interrupt(const char *test, bool by_itself, bool as_message)
                             sends_itself_code_end,
                             STATE_USES_TIMER | (by_itself ? 0 : STATE_SENDS_NOTHING)))
         return;
-    state_machine_start(&machine);
+    state_machine_set_entry(&machine);
+    state_machine_go_on(&machine);
     state_machine_wait_verdict(&machine, STATE_STOPS_HERE);
-    state_machine_replace(&machine);
-    if (!by_itself && !state_send(&machine, as_message)) {
+    if (!by_itself && !state_prepare(&machine, as_message)) {
         test_skip(test, "the interrupt controller takes no messages");
         machine_finish(&machine);
         return;
     }
+    state_machine_replace(&machine);
+    if (!by_itself)
+        state_send(&machine, as_message);
     for (unsigned i = 0; i < 3; i++)
         state_machine_replace(&machine);
     ck_assert_uint_eq(state_machine_words(&machine)->ticks, 0);
@@ -114,9 +89,7 @@ static int continue_from_files(int state, int memory)
     state_reader_finish(&reader);
     state_machine_go_on(&machine);
     state_machine_wait(&machine, 300, 0);
-    state_machine_words(&machine)->stop = 1;
-    state_machine_wait_verdict(&machine, STATE_GOOD);
-    machine_finish(&machine);
+    state_machine_end(&machine);
     return 0;
 }
 
@@ -129,7 +102,8 @@ START_TEST(another_process_takes_over)
     if (!state_machine_init(&machine, "vm_state/process", small_machine, keeps_count_code,
                             keeps_count_code_end, 0))
         return;
-    state_machine_start(&machine);
+    state_machine_set_entry(&machine);
+    state_machine_go_on(&machine);
     state_machine_wait(&machine, 300, 0);
     state_machine_save(&machine, &writer);
     ck_assert_msg(state_make_file(&writer, &state, &error), "%s", error.text);
@@ -154,7 +128,8 @@ START_TEST(the_old_one_goes_on_after_saving)
     if (!state_machine_init(&machine, "vm_state/old", small_machine, keeps_count_code,
                             keeps_count_code_end, 0))
         return;
-    state_machine_start(&machine);
+    state_machine_set_entry(&machine);
+    state_machine_go_on(&machine);
     for (unsigned i = 0; i < 3; i++) {
         struct state_writer writer;
         state_machine_wait(&machine, 300, 0);
@@ -166,8 +141,21 @@ START_TEST(the_old_one_goes_on_after_saving)
         state_machine_go_on(&machine);
     }
     state_machine_wait(&machine, 300, 0);
-    state_machine_words(&machine)->stop = 1;
-    state_machine_wait_verdict(&machine, STATE_GOOD);
+    state_machine_end(&machine);
+}
+END_TEST
+
+/* vCPUs that wait to be started wait on, and are started by the new VM's guest. */
+START_TEST(who_waits_to_be_started_is_started_later)
+{
+    struct vm_config config = {.memory_size = 16 * MIB, .cpu_count = 3};
+    START(machine, "vm_state/others", config, start_others);
+    put_code(&machine, vm_code_other, other_code, other_code_end);
+    state_machine_set_entry(&machine);
+    state_machine_replace(&machine);
+    state_machine_replace(&machine);
+    state_machine_go_on(&machine);
+    state_machine_wait_verdict(&machine, 2);
     machine_finish(&machine);
 }
 END_TEST
@@ -204,6 +192,72 @@ START_TEST(another_shape_is_refused)
         state_reader_finish(&reader);
         machine_finish(&machine);
     }
+    state_writer_finish(&writer);
+}
+END_TEST
+
+/* --- a state with one section that is wrong --- */
+
+enum damage { SHORTER, LONGER, NEWER, MISSING, DAMAGES };
+
+/* Copies a state, with this section changed. */
+static void copy_damaged(const struct state_reader *reader, unsigned number,
+                         enum damage damage, struct state_writer *writer)
+{
+    struct error error;
+    state_writer_init(writer);
+    for (unsigned i = 0; i < reader->count; i++) {
+        const struct state_section *section = &reader->sections[i];
+        const enum damage now = i == number ? damage : DAMAGES;
+        if (now == MISSING)
+            continue;
+        state_begin(writer, section->name, section->instance,
+                    section->version + (now == NEWER));
+        state_put_bytes(writer, section->payload, section->length - (now == SHORTER));
+        state_put_bytes(writer, "", now == LONGER);
+        state_end(writer);
+    }
+    ck_assert(state_complete(writer, &error));
+}
+
+static void load_damaged(const struct state_reader *good, unsigned number,
+                         enum damage damage)
+{
+    struct state_writer writer;
+    struct state_reader reader;
+    struct machine machine;
+    struct error error;
+    char name[16];
+    snprintf(name, sizeof name, "\"%s\" %u", good->sections[number].name,
+             good->sections[number].instance);
+    copy_damaged(good, number, damage, &writer);
+    ck_assert(machine_init(&machine, "vm_state/damaged", small_machine));
+    ck_assert(state_reader_init(&reader, writer.bytes, writer.size, &error));
+    ck_assert(!vm_state_load(&machine.vm, &reader, &error));
+    ck_assert_msg(error.code == ERROR_CONFIG_FILE && strstr(error.text, name) != NULL,
+                  "%s, damage %d: %s", name, damage, error.text);
+    state_reader_finish(&reader);
+    state_writer_finish(&writer);
+    machine_finish(&machine);
+}
+
+START_TEST(every_section_is_checked)
+{
+    struct state_writer writer;
+    struct state_reader reader;
+    struct machine machine;
+    struct error error;
+    if (!state_machine_init(&machine, "vm_state/damaged", small_machine, keeps_count_code,
+                            keeps_count_code_end, 0))
+        return;
+    state_machine_save(&machine, &writer);
+    machine_finish(&machine);
+    ck_assert(state_reader_init(&reader, writer.bytes, writer.size, &error));
+    ck_assert_uint_gt(reader.count, 4);
+    for (unsigned i = 0; i < reader.count; i++)
+        for (enum damage damage = 0; damage < DAMAGES; damage++)
+            load_damaged(&reader, i, damage);
+    state_reader_finish(&reader);
     state_writer_finish(&writer);
 }
 END_TEST
@@ -283,7 +337,9 @@ Suite *vm_state_suite(void)
     tcase_add_test(test_case, an_interrupt_by_a_message_arrives_once);
     tcase_add_test(test_case, another_process_takes_over);
     tcase_add_test(test_case, the_old_one_goes_on_after_saving);
+    tcase_add_test(test_case, who_waits_to_be_started_is_started_later);
     tcase_add_test(test_case, another_shape_is_refused);
+    tcase_add_test(test_case, every_section_is_checked);
     tcase_add_test(test_case, routes_go_where_they_went);
     suite_add_tcase(suite, test_case);
     return suite;

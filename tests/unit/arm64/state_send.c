@@ -19,17 +19,13 @@ static void set(int fd, uint32_t group, uint64_t attribute, uint64_t value)
 }
 
 /* Edge-triggered, enabled, for CPU 0; in a GICv3 that is where it goes out of reset. */
-static void send_by_line(struct machine *machine)
+static void prepare_line(const struct vm *vm)
 {
-    const struct vm *vm = &machine->vm;
     const uint32_t group = KVM_DEV_ARM_VGIC_GRP_DIST_REGS;
-    struct error error;
     set(vm->gic_fd, group, 0xc00 + INTID / 16 * 4, 2u << (INTID % 16 * 2));
     if (vm->gic_version == 2)
         set(vm->gic_fd, group, 0x800 + INTID / 4 * 4, 0x01010101);
     set(vm->gic_fd, group, 0x100 + INTID / 32 * 4, 1u << INTID % 32);
-    ck_assert_msg(kvm_irq_line(vm->fd, arch_irq_line(SPI), true, &error), "%s",
-                  error.text);
 }
 
 /* In RAM: the LPIs' configuration and what is pending, the tables of devices and collections, the
@@ -47,9 +43,8 @@ static void send_by_line(struct machine *machine)
 
 /* MAPD, MAPC and MAPTI (IHI 0069, 5.3): event 5 of device 3 is LPI 8192, of collection 0, which is
  * that of CPU 0. */
-static void send_by_its(struct machine *machine)
+static void prepare_its(const struct vm *vm)
 {
-    const struct vm *vm = &machine->vm;
     const uint32_t redistributor = KVM_DEV_ARM_VGIC_GRP_REDIST_REGS;
     const uint32_t its = KVM_DEV_ARM_VGIC_GRP_ITS_REGS;
     static const uint64_t commands[][4] = {
@@ -58,13 +53,6 @@ static void send_by_its(struct machine *machine)
         {0x0a | DEVICE << 32, EVENT | LPI << 32, 0, 0},
     };
     static const uint8_t enabled = 0xa1; /* LPI 8192 is the first; priority 0xa0 */
-    const uint64_t translater = LAYOUT_GIC_ITS + 0x10040;
-    const struct kvm_msi message = {
-        .address_lo = (uint32_t)translater,
-        .data = EVENT,
-        .devid = DEVICE,
-        .flags = KVM_MSI_VALID_DEVID,
-    };
     struct error error;
     ck_assert(guest_memory_write(&vm->memory, gpa(CONFIGURATION), &enabled, 1, &error) &&
               guest_memory_write(&vm->memory, gpa(COMMANDS), commands, sizeof commands,
@@ -77,16 +65,32 @@ static void send_by_its(struct machine *machine)
     set(vm->its_fd, its, 0x080, VALID | COMMANDS);
     set(vm->its_fd, its, 0x000, 1);
     set(vm->its_fd, its, 0x088, sizeof commands);
-    ck_assert_int_eq(kvm_ioctl(vm->fd, KVM_SIGNAL_MSI, &message), 1);
 }
 
-bool state_send(struct machine *machine, bool as_message)
+bool state_prepare(struct machine *machine, bool as_message)
 {
     if (as_message && !machine->vm.has_its)
         return false;
     if (as_message)
-        send_by_its(machine);
+        prepare_its(&machine->vm);
     else
-        send_by_line(machine);
+        prepare_line(&machine->vm);
     return true;
+}
+
+void state_send(struct machine *machine, bool as_message)
+{
+    const uint64_t translater = LAYOUT_GIC_ITS + 0x10040;
+    const struct kvm_msi message = {
+        .address_lo = (uint32_t)translater,
+        .data = EVENT,
+        .devid = DEVICE,
+        .flags = KVM_MSI_VALID_DEVID,
+    };
+    struct error error;
+    if (as_message)
+        ck_assert_int_eq(kvm_ioctl(machine->vm.fd, KVM_SIGNAL_MSI, &message), 1);
+    else
+        ck_assert_msg(kvm_irq_line(machine->vm.fd, arch_irq_line(SPI), true, &error),
+                      "%s", error.text);
 }

@@ -22,9 +22,9 @@ GUEST_CODE(state_vector, "");
     "mov $0x22000, %edi\n movw $0xfff, (%rdi)\n movq $0x21000, 2(%rdi)\n lidt (%rdi)\n"  \
     "movl $0x1ff, 0xf0(%rsi)\n"
 
-/* Counts in memory, R12, XMM0, each 256th turn in the MSR KERNEL_GS_BASE, and once in DR0. The
- * TSC never goes back. An interrupt that nobody waits for is one too many; the test sees one
- * that is missing. */
+/* Counts in memory, R12, XMM0, each 256th turn in the MSR
+ * KERNEL_GS_BASE; DR0 stays. The TSC never goes back. An interrupt that nobody waits for is one too
+ * many; the test sees one that is missing. */
 GUEST_CODE(
     keeps_count, SET_UP
     "xor %r12, %r12\n xor %r13, %r13\n xor %r14, %r14\n mov 32(%rbx), %r15\n"
@@ -53,7 +53,8 @@ GUEST_CODE(
     "8: cmpq $0, 16(%rbx)\n je 4b\n" EXIT_WITH(7) "12:" EXIT_WITH(2) "13:" EXIT_WITH(
         3) "14:" EXIT_WITH(4) "15:" EXIT_WITH(5) "16:" EXIT_WITH(6)
     /* the interrupt */
-    "90: push %rax\n cmpq $1, 24(%rbx)\n jne 91f\n movq $0, 24(%rbx)\n"
+    "90: push %rax\n test $4, %r15\n jnz 1f\n cmpq $1, 24(%rbx)\n jne 91f\n 1: movq $0, "
+    "24(%rbx)\n"
     "incq 8(%rbx)\n movl $0, 0xb0(%rsi)\n pop %rax\n iretq\n"
     "91:" EXIT_WITH(8) EXIT_WITH_EAX "1: jmp 1b\n");
 

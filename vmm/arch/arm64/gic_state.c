@@ -63,7 +63,7 @@ static bool visit(struct walk *walk, uint32_t group, uint64_t attribute, bool is
 static bool visit_words(struct walk *walk, uint32_t group, uint64_t attribute,
                         uint32_t count)
 {
-    for (uint32_t i = 0; i < count; i++)
+    for (uint64_t i = 0; i < count; i++)
         if (!visit(walk, group, attribute + 4 * i, false))
             return false;
     return true;

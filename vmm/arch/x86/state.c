@@ -364,17 +364,17 @@ static bool save_msrs(const struct vcpu *vcpu, struct state_writer *writer,
     return good;
 }
 
-/* KVM refuses to write what only it can know, and what it does not offer this guest. Nothing is
- * lost as long as the new vCPU has the same value. */
+/* What has the value already is not written: KVM refuses some that only it can know, and warns of
+ * others in the kernel's log. */
 static bool load_msr(const struct vcpu *vcpu, uint32_t index, uint64_t value,
                      struct error *error)
 {
-    uint64_t present = value;
-    if (access_msr(vcpu, KVM_SET_MSRS, index, &present))
-        return true;
-    present = 0;
+    uint64_t present = 0;
     bool readable = access_msr(vcpu, KVM_GET_MSRS, index, &present);
     if (readable && present == value)
+        return true;
+    uint64_t wanted = value;
+    if (access_msr(vcpu, KVM_SET_MSRS, index, &wanted))
         return true;
     return error_set(error, ERROR_HOST_KVM,
                      "KVM_SET_MSRS: vCPU %u does not take MSR 0x%x = 0x%" PRIx64
