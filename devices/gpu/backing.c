@@ -214,6 +214,9 @@ static bool open_pointer(struct backing *backing, const struct renderer *rendere
             "the buffer behind the blob has %llu bytes, the blob claims %llu: create the "
             "blob with the size of its memory",
             (unsigned long long)mapped, (unsigned long long)size);
+    else if (!host)
+        error_set(error, ERROR_HOST_BUFFER,
+                  "the renderer says that it has mapped the buffer, and not where");
     else if (!is_aligned((uintptr_t)host, (uint64_t)getpagesize()))
         error_set(
             error, ERROR_HOST_BUFFER,

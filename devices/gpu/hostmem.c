@@ -91,12 +91,3 @@ bool hostmem_move(struct hostmem *hostmem, const struct gpa_range *range,
         hostmem->window = *range;
     return true;
 }
-
-const char *hostmem_strategy_name(enum hostmem_strategy strategy)
-{
-    static const char *const names[] = {
-        [HOSTMEM_SLOT] = "slot",
-        [HOSTMEM_WINDOW] = "window",
-    };
-    return names[strategy];
-}

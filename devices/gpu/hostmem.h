@@ -111,9 +111,6 @@ bool hostmem_fill_holes(struct hostmem *hostmem, struct error *error);
 /* Nothing is mapped; a zeroed object is fine. */
 void hostmem_finish(struct hostmem *hostmem);
 
-/* "slot", "window". */
-const char *hostmem_strategy_name(enum hostmem_strategy strategy);
-
 /* --- the strategies: for hostmem.c --- */
 
 struct hostmem_ops {

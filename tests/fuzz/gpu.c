@@ -374,7 +374,6 @@ static void seed_2d(const char *name, struct setup setup)
     ADD(&seed, update_cursor, CMD(MOVE_CURSOR), .pos = {.x = 5, .y = UINT32_MAX});
     add_event(&seed, EVENT_SCREENSHOT, 0);
     add_event(&seed, EVENT_CONFIG, 4); /* events_clear */
-    ADD(&seed, resource_assign_uuid, CMD(RESOURCE_ASSIGN_UUID), .resource_id = 1);
     ADD(&seed, resource_detach_backing, CMD(RESOURCE_DETACH_BACKING), .resource_id = 1);
     ADD(&seed, resource_unref, CMD(RESOURCE_UNREF), .resource_id = 1);
     seed.host.is_long = 1;
@@ -491,6 +490,7 @@ void fuzz_seeds(void)
         {"late", HOST3D, {.permissive = 1, .model = 2}, {DMABUF, .is_pfnmap = 1}},
         {"blocks", HOST3D, {.avoids_blocks = 1}, {DMABUF}},
         {"pointer", HOST3D, {.permissive = 1}, {HEAP}},
+        {"nowhere", HOST3D, {0}, {.file = FAKE_FD_FAILS, .pointer = FAKE_POINTER_NULL}},
     };
     seed_2d("2d", (struct setup){0});
     seed_2d("2d-alone", (struct setup){.has_no_renderer = 1, .refused_features = 0x11});
