@@ -6,6 +6,7 @@
 #include <inttypes.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define HUGE_PAGE_SIZE (2 * MIB) /* of x86, and of arm64 with pages of 4 KiB */
@@ -151,6 +152,28 @@ bool guest_memory_init_private(struct guest_memory *memory,
     *memory = (struct guest_memory){0};
     return total_size(ranges, range_count, &size, error) &&
            map_all(memory, ranges, range_count, -1, error);
+}
+
+bool guest_memory_init_over(struct guest_memory *memory, const struct gpa_range *ranges,
+                            unsigned range_count, int fd, struct error *error)
+{
+    uint64_t size;
+    struct stat status = {0};
+    *memory = (struct guest_memory){0};
+    if (!total_size(ranges, range_count, &size, error))
+        return false;
+    int seals = fcntl(fd, F_GET_SEALS);
+    if (seals < 0 || (seals & F_SEAL_SHRINK) == 0 || fstat(fd, &status) != 0 ||
+        (uint64_t)status.st_size != size)
+        return error_set(error, ERROR_HOST_BUFFER,
+                         "file descriptor %d is no guest RAM of %" PRIu64
+                         " MiB: it has %lld bytes, seals 0x%x",
+                         fd, size / MIB, (long long)status.st_size, (unsigned)seals);
+    int own = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+    if (own < 0)
+        return error_set(error, ERROR_HOST_SYSTEM, "guest RAM: F_DUPFD_CLOEXEC: %s",
+                         strerror(errno));
+    return map_all(memory, ranges, range_count, own, error);
 }
 
 void guest_memory_finish(struct guest_memory *memory)

@@ -42,6 +42,11 @@ bool guest_memory_init_private(struct guest_memory *memory,
                                const struct gpa_range *ranges, unsigned range_count,
                                struct error *error);
 
+/* The same over the memfd of another RAM of the same ranges, which stays the caller's: both see the
+ * same bytes. ERROR_HOST_BUFFER if it is no such file. */
+bool guest_memory_init_over(struct guest_memory *memory, const struct gpa_range *ranges,
+                            unsigned range_count, int fd, struct error *error);
+
 /* Unmaps RAM and closes the memfd, if there is one; a zeroed object is fine. */
 void guest_memory_finish(struct guest_memory *memory);
 

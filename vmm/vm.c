@@ -58,15 +58,24 @@ bool vm_check_range(const struct vm *vm, const char *name, struct gpa_range rang
     return true;
 }
 
+static bool make_memory(struct vm *vm, const struct gpa_range *ranges, unsigned count,
+                        struct error *error)
+{
+    if (vm->config.memory_fd > 0)
+        return guest_memory_init_over(&vm->memory, ranges, count, vm->config.memory_fd,
+                                      error);
+    return vm->config.private_ram
+               ? guest_memory_init_private(&vm->memory, ranges, count, error)
+               : guest_memory_init(&vm->memory, ranges, count, error);
+}
+
 static bool add_ram(struct vm *vm, const struct gpa_range *ranges, unsigned count,
                     struct error *error)
 {
     for (unsigned i = 0; i < count; i++)
         if (!vm_check_range(vm, "guest RAM", ranges[i], error))
             return false;
-    if (!(vm->config.private_ram
-              ? guest_memory_init_private(&vm->memory, ranges, count, error)
-              : guest_memory_init(&vm->memory, ranges, count, error)))
+    if (!make_memory(vm, ranges, count, error))
         return false;
     int limit = kvm_check(vm->fd, KVM_CAP_NR_MEMSLOTS);
     memslot_table_init(&vm->memslots, set_slot, vm, limit > 0 ? (uint32_t)limit : 32);
@@ -193,9 +202,13 @@ static void wait_for_end(struct vm *vm, unsigned time_limit_seconds)
 bool vm_run(struct vm *vm, struct vm_entry entry, unsigned time_limit_seconds,
             struct vm_outcome *outcome, struct error *error)
 {
-    if (!arch_vcpu_set_entry(&vm->vcpus[0], entry, error))
-        return false;
+    return arch_vcpu_set_entry(&vm->vcpus[0], entry, error) &&
+           vm_continue(vm, time_limit_seconds, outcome, error);
+}
 
+bool vm_continue(struct vm *vm, unsigned time_limit_seconds, struct vm_outcome *outcome,
+                 struct error *error)
+{
     /* The boot vCPU last: the others are waiting in KVM when it calls them. */
     for (unsigned i = vm->vcpu_count; i-- > 0;) {
         if (!vcpu_start(&vm->vcpus[i], error)) {
@@ -229,6 +242,16 @@ void vm_end_with(struct vm *vm, enum vm_end end, uint32_t verdict,
         atomic_store(&vm->stopping, true);
         pthread_cond_broadcast(&vm->ended);
     }
+    pthread_mutex_unlock(&vm->lock);
+}
+
+void vm_undo_end(struct vm *vm)
+{
+    pthread_mutex_lock(&vm->lock);
+    vm->outcome = (struct vm_outcome){0};
+    for (unsigned i = 0; i < vm->vcpu_count; i++)
+        __atomic_store_n(&vm->vcpus[i].run->immediate_exit, 0, __ATOMIC_SEQ_CST);
+    atomic_store(&vm->stopping, false);
     pthread_mutex_unlock(&vm->lock);
 }
 

@@ -72,6 +72,8 @@ struct vm_config {
                               guest's MTRRs do not matter (vmm/arch/x86/mtrr.h) */
     bool honour_guest_pat; /* x86, Intel: lift KVM's "ignore guest PAT" quirk at once; see
                               vm_honour_guest_pat() */
+    int memory_fd; /* RAM that exists: another VM's memory.fd, which stays the caller's; 0:
+                      new RAM */
     const struct sandbox *sandbox; /* for the vCPUs and who runs them; or NULL */
 };
 
@@ -94,6 +96,7 @@ struct vm {
     struct bus mmio;
     struct bus ports;         /* x86 port I/O; stays empty elsewhere */
     struct mtrr_watch *mtrrs; /* x86: what the guest wrote to its MTRRs; else NULL */
+    bool guest_pat_honoured;  /* x86: the quirk "ignore guest PAT" was lifted */
     struct vcpu vcpus[VM_CPUS_MAX];
     unsigned vcpu_count; /* created so far */
 
@@ -118,6 +121,13 @@ void vm_finish(struct vm *vm);
  * copied out. False only if the threads could not be started. */
 bool vm_run(struct vm *vm, struct vm_entry entry, unsigned time_limit_seconds,
             struct vm_outcome *outcome, struct error *error);
+
+/* The same from where the vCPUs are: after vm_state_load(), or after vm_undo_end(). */
+bool vm_continue(struct vm *vm, unsigned time_limit_seconds, struct vm_outcome *outcome,
+                 struct error *error);
+
+/* After a run: it has not ended. For a VM that was saved, and that nobody took over. */
+void vm_undo_end(struct vm *vm);
 
 /* Ends the run; the first call wins. Any thread, also a vCPU's. error may be NULL. */
 void vm_end_with(struct vm *vm, enum vm_end end, uint32_t verdict,

@@ -192,6 +192,30 @@ START_TEST(overlapping_ranges_are_a_bug_of_ours)
 }
 END_TEST
 
+START_TEST(ram_over_another_rams_file)
+{
+    const struct gpa_range other_ranges[] = {{{MIB}, 2 * MIB}};
+    struct guest_memory other;
+    struct error error;
+    char text[4] = "";
+    ck_assert(guest_memory_init_over(&other, ranges, 2, memory.fd, &error));
+    ck_assert_int_ne(other.fd, memory.fd);
+    ck_assert(guest_memory_write(&memory, gpa(4 * GIB), "abc", 4, &error));
+    ck_assert(guest_memory_read(&other, gpa(4 * GIB), text, 4, &error));
+    ck_assert_str_eq(text, "abc");
+    guest_memory_finish(&other);
+
+    ck_assert(!guest_memory_init_over(&other, other_ranges, 1, memory.fd, &error));
+    ck_assert_int_eq(error.code, ERROR_HOST_BUFFER);
+    int plain = memfd_create("plain", MFD_CLOEXEC); /* it could shrink */
+    ck_assert_int_eq(ftruncate(plain, (off_t)(MIB + 64 * KIB)), 0);
+    ck_assert(!guest_memory_init_over(&other, ranges, 2, plain, &error));
+    close(plain);
+    ck_assert(!guest_memory_init_over(&other, ranges, 2, -1, &error));
+    ck_assert_uint_eq(other.region_count, 0);
+}
+END_TEST
+
 Suite *guest_memory_suite(void)
 {
     Suite *suite = suite_create("guest_memory");
@@ -204,6 +228,7 @@ Suite *guest_memory_suite(void)
     tcase_add_test(test_case, each_region_is_its_own_part_of_the_file);
     tcase_add_test(test_case, host_addresses_are_gpas_modulo_2_mib);
     tcase_add_test(test_case, private_ram_has_no_file);
+    tcase_add_test(test_case, ram_over_another_rams_file);
     tcase_add_test(test_case, finish_takes_a_zeroed_or_finished_object);
     tcase_add_test(test_case, ram_that_does_not_fit_is_an_error);
     tcase_add_test(test_case, a_second_region_that_does_not_fit_undoes_the_first);

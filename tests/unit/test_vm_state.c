@@ -135,9 +135,7 @@ START_TEST(the_old_one_goes_on_after_saving)
         state_machine_wait(&machine, 300, 0);
         state_machine_save(&machine, &writer);
         state_writer_finish(&writer);
-        machine.vm.outcome = (struct vm_outcome){0};
-        atomic_store(&machine.vm.stopping, false);
-        machine.vm.vcpus[0].run->immediate_exit = 0;
+        vm_undo_end(&machine.vm);
         state_machine_go_on(&machine);
     }
     state_machine_wait(&machine, 300, 0);

@@ -35,7 +35,7 @@ bool arch_vm_init(struct vm *vm, struct error *error);
 void arch_vm_finish(struct vm *vm);
 
 /* x86: has KVM honour the guest's PAT from now on. ERROR_CONFIG_HOST where it cannot. */
-bool arch_vm_honour_guest_pat(const struct vm *vm, struct error *error);
+bool arch_vm_honour_guest_pat(struct vm *vm, struct error *error);
 
 /* x86: whether the guest's MTRRs are WB over the range; true elsewhere. Any thread. */
 bool arch_vm_guest_mtrr_is_wb(const struct vm *vm, struct gpa_range range);

@@ -114,7 +114,7 @@ void arch_vm_finish(struct vm *vm)
     (void)vm;
 }
 
-bool arch_vm_honour_guest_pat(const struct vm *vm, struct error *error)
+bool arch_vm_honour_guest_pat(struct vm *vm, struct error *error)
 {
     (void)vm;
     return error_set(error, ERROR_CONFIG_HOST, "arm64 has no PAT that KVM could ignore");

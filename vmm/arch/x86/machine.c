@@ -95,7 +95,7 @@ static bool can_honour_guest_pat(const struct vm *vm)
             KVM_X86_QUIRK_IGNORE_GUEST_PAT) != 0;
 }
 
-bool arch_vm_honour_guest_pat(const struct vm *vm, struct error *error)
+bool arch_vm_honour_guest_pat(struct vm *vm, struct error *error)
 {
     if (!can_honour_guest_pat(vm))
         return error_set(
@@ -110,11 +110,12 @@ bool arch_vm_honour_guest_pat(const struct vm *vm, struct error *error)
         return error_set(error, ERROR_HOST_KVM,
                          "disabling KVM's quirk \"ignore guest PAT\": KVM_ENABLE_CAP: %s",
                          strerror(errno));
+    vm->guest_pat_honoured = true;
     trace_detail(vm->trace, "kvm", "the quirk \"ignore guest PAT\" is disabled");
     return true;
 }
 
-static bool honour_guest_pat_from_the_start(const struct vm *vm, struct error *error)
+static bool honour_guest_pat_from_the_start(struct vm *vm, struct error *error)
 {
     if (!vm->config.honour_guest_pat)
         return true;

@@ -1,23 +1,21 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The state of x86 vCPUs, interrupt controllers and clocks. Which sections there are:
- * docs/live-update.md. The order in which they are loaded is that of this file:
+ * The state of an x86 vCPU; that of the VM is in state_vm.c. Which sections there are:
+ * docs/live-update.md. The order in which they are loaded:
  *
- *   vCPU   CPUID     the others are checked against it (EFER.LME, XCR0, MSRs)
- *          SREGS2    has the base and the mode of the local APIC, EFER and CR4
- *          local APIC, TSC
- *          MSRs      the TSC deadline is ignored as long as the local APIC is not in that mode
- *                    (arch/x86/kvm/lapic.c, kvm_set_lapic_tscdeadline_msr), and counts in the TSC
- *          nested state: wants EFER.SVME or VMX' MSRs
- *          events, as they refer to all that, and whether it runs
- *   VM     PICs and I/O APIC, which deliver what they hold back to the local APICs at once
- *          (ioapic.c, kvm_set_ioapic), then the clock
+ *   CPUID     the others are checked against it (EFER.LME, XCR0, MSRs)
+ *   SREGS2    has the base and the mode of the local APIC, EFER and CR4
+ *   local APIC, TSC
+ *   MSRs      the TSC deadline is ignored as long as the local APIC is not in that mode
+ *             (arch/x86/kvm/lapic.c, kvm_set_lapic_tscdeadline_msr), and counts in the TSC
+ *   nested state: wants EFER.SVME or VMX' MSRs
+ *   events, as they refer to all that, and whether it runs
  */
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
+#include "vmm/arch/arch.h"
 #include "vmm/arch/x86/mtrr.h"
 #include "vmm/vm_state.h"
 
@@ -439,85 +437,4 @@ bool arch_vcpu_load(struct vcpu *vcpu, struct state_reader *reader, struct error
            load_blob(vcpu, "NEST", nested_size(vcpu), KVM_SET_NESTED_STATE,
                      "KVM_SET_NESTED_STATE", reader, error) &&
            load_parts(vcpu, after_msrs, ARRAY_SIZE(after_msrs), reader, error);
-}
-
-/* --- the VM --- */
-
-#define IRQCHIPS                                                                         \
-    3u /* KVM_IRQCHIP_PIC_MASTER, KVM_IRQCHIP_PIC_SLAVE, KVM_IRQCHIP_IOAPIC */
-
-static bool irqchip_failed(const char *request, uint32_t number, struct error *error)
-{
-    return error_set(error, ERROR_HOST_KVM, "%s %u: %s", request, number,
-                     strerror(errno));
-}
-
-static uint64_t host_clock(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC_RAW, &now);
-    return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
-}
-
-bool arch_vm_save(const struct vm *vm, struct state_writer *writer, struct error *error)
-{
-    for (uint32_t i = 0; i < IRQCHIPS; i++) {
-        struct kvm_irqchip chip = {.chip_id = i};
-        if (kvm_ioctl(vm->fd, KVM_GET_IRQCHIP, &chip) != 0)
-            return irqchip_failed("KVM_GET_IRQCHIP", i, error);
-        state_begin(writer, "CHIP", i, 1);
-        state_put_bytes(writer, &chip.chip, sizeof chip.chip);
-        state_end(writer);
-    }
-    struct kvm_clock_data clock = {0};
-    uint64_t host = host_clock();
-    if (kvm_ioctl(vm->fd, KVM_GET_CLOCK, &clock) != 0)
-        return error_set(error, ERROR_HOST_KVM, "KVM_GET_CLOCK: %s", strerror(errno));
-    state_begin(writer, "CLCK", 0, 1);
-    state_put64(writer, clock.clock);
-    state_put64(writer, host);
-    state_end(writer);
-    return true;
-}
-
-/* kvmclock goes on: by the time that has passed on the host, on the clock that KVM itself derives
- * it from (arch/x86/kvm/x86.c, get_kvmclock_base_ns). */
-static bool load_clock(const struct vm *vm, struct state_reader *reader,
-                       struct error *error)
-{
-    struct state_section *section;
-    if (!state_open(reader, "CLCK", 0, 1, &section, error))
-        return false;
-    struct kvm_clock_data clock = {.clock = state_get64(section)};
-    uint64_t then = state_get64(section);
-    if (!state_close(section, error))
-        return false;
-    uint64_t now = host_clock();
-    if (now < then)
-        return state_refuse(section, error,
-                            "it was saved when this host had been up for %" PRIu64
-                            " ns, and it has only been for %" PRIu64
-                            ": load the state in the boot where it was saved",
-                            then, now);
-    clock.clock += now - then;
-    if (kvm_ioctl(vm->fd, KVM_SET_CLOCK, &clock) != 0)
-        return error_set(error, ERROR_HOST_KVM, "KVM_SET_CLOCK: %s", strerror(errno));
-    return true;
-}
-
-bool arch_vm_load(struct vm *vm, struct state_reader *reader, struct error *error)
-{
-    for (uint32_t i = 0; i < IRQCHIPS; i++) {
-        struct state_section *section;
-        struct kvm_irqchip chip = {.chip_id = i};
-        if (!state_open(reader, "CHIP", i, 1, &section, error))
-            return false;
-        const void *bytes = state_get_bytes(section, sizeof chip.chip);
-        if (!state_close(section, error))
-            return false;
-        memcpy(&chip.chip, bytes, sizeof chip.chip);
-        if (kvm_ioctl(vm->fd, KVM_SET_IRQCHIP, &chip) != 0)
-            return irqchip_failed("KVM_SET_IRQCHIP", i, error);
-    }
-    return load_clock(vm, reader, error);
 }
