@@ -60,4 +60,22 @@ static inline void mmio_write64(uint64_t address, uint64_t value)
     *(volatile uint64_t *)(uintptr_t)address = value;
 }
 
+/* 1, 2, 4 or 8 bytes; 8: the value twice. */
+static inline void mmio_write(uint64_t address, unsigned size, uint32_t value)
+{
+    switch (size) {
+    case 1:
+        mmio_write8(address, (uint8_t)value);
+        break;
+    case 2:
+        mmio_write16(address, (uint16_t)value);
+        break;
+    case 4:
+        mmio_write32(address, value);
+        break;
+    default:
+        mmio_write64(address, (uint64_t)value << 32 | value);
+    }
+}
+
 #endif

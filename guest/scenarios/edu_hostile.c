@@ -17,23 +17,6 @@
 static const uint32_t lies[] = {0,           UINT32_MAX,  0x55555555u,
                                 0xaaaaaaaau, 0x00000007u, 0x80000000u};
 
-static void write_bytes(uint64_t address, unsigned size, uint32_t value)
-{
-    switch (size) {
-    case 1:
-        mmio_write8(address, (uint8_t)value);
-        break;
-    case 2:
-        mmio_write16(address, (uint16_t)value);
-        break;
-    case 4:
-        mmio_write32(address, value);
-        break;
-    default:
-        mmio_write64(address, (uint64_t)value << 32 | value);
-    }
-}
-
 static bool check_header(struct guest *guest, const struct edu *edu)
 {
     CHECK_EQUAL(pci_read32(edu->pci, PCI_VENDOR_ID), EDU_VENDOR_DEVICE);
@@ -47,7 +30,7 @@ static bool lie_everywhere(struct guest *guest, const struct edu *edu)
     for (unsigned lie = 0; lie < ARRAY_SIZE(lies); lie++)
         for (unsigned size = 1; size <= 8; size *= 2) {
             for (unsigned offset = 0; offset < CONFIG_SIZE; offset += size)
-                write_bytes(edu->pci.config + offset, size, lies[lie]);
+                mmio_write(edu->pci.config + offset, size, lies[lie]);
             REQUIRE(check_header(guest, edu));
         }
     return true;
@@ -81,7 +64,7 @@ static void access_everywhere(const struct edu *edu, unsigned smallest)
     for (unsigned i = 0; i < ARRAY_SIZE(places); i++)
         for (unsigned size = smallest; size <= 8; size *= 2) {
             uint64_t address = edu->registers + (places[i] & ~(size - 1));
-            write_bytes(address, size, 0x01010101u);
+            mmio_write(address, size, 0x01010101u);
             if (size == 1)
                 (void)mmio_read8(address);
             else if (size == 2)

@@ -74,29 +74,12 @@ static bool check_header(struct guest *guest, struct pci_function pci)
     return true;
 }
 
-static void write_bytes(uint64_t address, unsigned size, uint32_t value)
-{
-    switch (size) {
-    case 1:
-        mmio_write8(address, (uint8_t)value);
-        break;
-    case 2:
-        mmio_write16(address, (uint16_t)value);
-        break;
-    case 4:
-        mmio_write32(address, value);
-        break;
-    default:
-        mmio_write64(address, (uint64_t)value << 32 | value);
-    }
-}
-
 static bool lie_everywhere(struct guest *guest, struct pci_function pci)
 {
     for (unsigned lie = 0; lie < ARRAY_SIZE(lies); lie++)
         for (unsigned size = 1; size <= 8; size *= 2) {
             for (unsigned offset = 0; offset < 256; offset += size)
-                write_bytes(pci.config + offset, size, lies[lie]);
+                mmio_write(pci.config + offset, size, lies[lie]);
             REQUIRE(check_header(guest, pci));
         }
     /* There is no extended capability. */
