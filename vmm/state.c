@@ -83,6 +83,7 @@ void state_writer_init(struct state_writer *writer)
 void state_writer_finish(struct state_writer *writer)
 {
     free(writer->bytes);
+    free(writer->fds);
     *writer = (struct state_writer){0};
 }
 
@@ -315,6 +316,10 @@ bool state_reader_init_file(struct state_reader *reader, int fd, struct error *e
 
 void state_reader_finish(struct state_reader *reader)
 {
+    for (unsigned i = 0; i < reader->fd_count; i++)
+        if (reader->fds[i] >= 0)
+            close(reader->fds[i]);
+    free(reader->fds);
     free(reader->sections);
     free(reader->bytes);
     *reader = (struct state_reader){0};

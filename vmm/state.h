@@ -26,6 +26,7 @@
 #define STATE_MAGIC          "S2VMSTAT"
 #define STATE_FORMAT_VERSION 1u
 #define STATE_SECTIONS_MAX   1024u
+#define STATE_FDS_MAX        65536u
 #define STATE_SIZE_MAX       (64 * MIB)
 #define STATE_HEADER_SIZE    24u /* 8 magic, 4 version, 4 architecture, 8 total length */
 #define STATE_SECTION_SIZE   20u /* 4 name, 4 instance, 4 version, 8 length */
@@ -38,6 +39,8 @@ struct state_writer {
     size_t capacity;
     size_t section; /* where the open section's payload begins; 0: none is open */
     bool failed;    /* no memory, or too large */
+    int *fds;       /* they go beside the state */
+    unsigned fd_count;
 };
 
 /* Writes the header. state_writer_finish() frees all; a zeroed object is fine. */
@@ -51,6 +54,8 @@ void state_put32(struct state_writer *writer, uint32_t value);
 void state_put64(struct state_writer *writer, uint64_t value);
 void state_put_bytes(struct state_writer *writer, const void *bytes, size_t size);
 void state_end(struct state_writer *writer);
+/* A descriptor, which stays the caller's, and open until the state has been sent; -1: none. */
+void state_put_fd(struct state_writer *writer, int fd);
 
 /* After the last section: the length goes into the header. ERROR_HOST_MEMORY if something did
  * not fit, now or before. */
@@ -78,6 +83,8 @@ struct state_reader {
     size_t size;
     struct state_section *sections;
     unsigned count;
+    int *fds; /* what has been taken is -1 */
+    unsigned fd_count;
 };
 
 /* Copies the state and checks all but the payloads: ERROR_CONFIG_FILE, with what is wrong, or
@@ -86,7 +93,12 @@ bool state_reader_init(struct state_reader *reader, const void *bytes, size_t si
                        struct error *error);
 bool state_reader_init_file(struct state_reader *reader, int fd, struct error *error);
 
-/* A zeroed object is fine. */
+/* The descriptors that came with it, in the order in which they were put; they are the reader's
+ * from then on, also after ERROR_HOST_MEMORY. */
+bool state_reader_add_fds(struct state_reader *reader, const int *fds, unsigned count,
+                          struct error *error);
+
+/* Closes what nobody took. A zeroed object is fine. */
 void state_reader_finish(struct state_reader *reader);
 
 /* Finds a section, in any order, but each only once. ERROR_CONFIG_FILE if there is none, or if it
@@ -99,6 +111,10 @@ uint32_t state_get32(struct state_section *section);
 uint64_t state_get64(struct state_section *section);
 /* The next bytes, not aligned, as long as the reader lives; NULL: there are not so many. */
 const void *state_get_bytes(struct state_section *section, size_t size);
+/* The next field is a descriptor, which is the caller's then; -1: none was put.
+ * ERROR_CONFIG_FILE if it did not come, or was taken before. */
+bool state_get_fd(struct state_reader *reader, struct state_section *section, int *fd,
+                  struct error *error);
 /* What has not been taken yet, in bytes. */
 size_t state_left(const struct state_section *section);
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The format of a saved state: what is written is what is read, and whatever is wrong is said. */
 #include <check.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -299,6 +300,53 @@ START_TEST(a_name_that_cannot_be_printed)
 }
 END_TEST
 
+static bool is_open(int fd)
+{
+    return fcntl(fd, F_GETFD) >= 0;
+}
+
+/* Two come, a third is named: each can be had once, "none" always, and the rest is closed. */
+START_TEST(descriptors_beside_it)
+{
+    struct state_writer writer;
+    struct state_reader reader;
+    struct state_section *section;
+    struct error error;
+    int fd;
+    state_writer_init(&writer);
+    state_begin(&writer, "ABCD", 0, 1);
+    state_put_fd(&writer, STDIN_FILENO);
+    state_put_fd(&writer, -1);
+    state_put_fd(&writer, STDOUT_FILENO);
+    state_put32(&writer, 0);
+    state_put32(&writer, 2);
+    state_end(&writer);
+    ck_assert(state_complete(&writer, &error));
+    ck_assert_uint_eq(writer.fd_count, 2);
+    ck_assert_int_eq(writer.fds[1], STDOUT_FILENO);
+    ck_assert(state_reader_init(&reader, writer.bytes, writer.size, &error));
+    state_writer_finish(&writer);
+
+    int fds[2] = {dup(STDIN_FILENO), dup(STDOUT_FILENO)};
+    ck_assert(state_reader_add_fds(&reader, fds, 2, &error));
+    ck_assert(state_open(&reader, "ABCD", 0, 1, &section, &error));
+    ck_assert(state_get_fd(&reader, section, &fd, &error));
+    ck_assert_int_eq(fd, fds[0]);
+    ck_assert(state_get_fd(&reader, section, &fd, &error));
+    ck_assert_int_eq(fd, -1);
+    section->taken += sizeof(uint32_t); /* nobody asks for the second one */
+    ck_assert(!state_get_fd(&reader, section, &fd, &error));
+    ck_assert_ptr_nonnull(strstr(error.text, "taken before"));
+    ck_assert(!state_get_fd(&reader, section, &fd, &error));
+    ck_assert_ptr_nonnull(strstr(error.text, "descriptor 2, and 2 came"));
+    ck_assert(!state_get_fd(&reader, section, &fd, &error));
+    ck_assert_int_eq(fd, -1);
+    state_reader_finish(&reader);
+    ck_assert(is_open(fds[0]));
+    ck_assert(!is_open(fds[1]));
+    close(fds[0]);
+}
+
 Suite *state_suite(void)
 {
     Suite *suite = suite_create("state");
@@ -315,6 +363,7 @@ Suite *state_suite(void)
     tcase_add_test(test_case, a_section_that_is_too_short_reads_zeroes);
     tcase_add_test(test_case, a_section_that_is_too_long);
     tcase_add_test(test_case, a_name_that_cannot_be_printed);
+    tcase_add_test(test_case, descriptors_beside_it);
     suite_add_tcase(suite, test_case);
     return suite;
 }
