@@ -28,6 +28,10 @@ struct disk_image {
  * such a file is, it is no raw image. ERROR_CONFIG_FILE. */
 bool disk_image_open(struct disk_image *image, const char *path, bool readonly,
                      struct error *error);
+/* Takes over what another process opened and locked, `fd` with `size` bytes, for the image whose path
+ * and `readonly` are filled in; fd -1 until then. An error leaves the fd the caller's. */
+bool disk_image_adopt(struct disk_image *image, int fd, uint64_t size,
+                      struct error *error);
 /* Only for one that is open. */
 void disk_image_close(struct disk_image *image);
 

@@ -28,6 +28,7 @@
 #include <pthread.h>
 
 #include "vmm/bus.h"
+#include "vmm/state.h"
 
 #define PL011_FIFO_SIZE 32
 
@@ -63,6 +64,13 @@ void pl011_finish(struct pl011 *pl011);
 /* Bytes for the guest to read. Returns how many were taken. When that is fewer than `count`,
  * room_fd is written as soon as it is worth trying again. Any thread. */
 size_t pl011_receive(struct pl011 *pl011, const uint8_t *bytes, size_t count);
+
+/* Section PUAR: registers, received bytes, an interrupt that KVM has not taken. While nobody else uses it: no vCPU,
+ * no terminal. Loading: after pl011_init(). ERROR_CONFIG_FILE. */
+void pl011_save(const struct pl011 *pl011, struct state_writer *writer,
+                uint32_t instance);
+bool pl011_load(struct pl011 *pl011, struct state_reader *reader, uint32_t instance,
+                struct error *error);
 
 /* For bus_add() on the MMIO bus, 4 KiB; the bus entry's device is the struct pl011. */
 extern const struct bus_ops pl011_bus_ops;

@@ -15,6 +15,7 @@
 #include <pthread.h>
 
 #include "vmm/bus.h"
+#include "vmm/state.h"
 
 /* Seconds since 1970. Any thread. */
 typedef uint64_t pl031_clock_function(void *context);
@@ -37,6 +38,13 @@ void pl031_finish(struct pl031 *pl031);
 
 /* A pl031_clock_function: the host's clock. */
 uint64_t pl031_host_clock(void *context);
+
+/* Section PRTC: registers. While nobody else uses it: no vCPU,
+ * no terminal. Loading: after pl031_init(). ERROR_CONFIG_FILE. */
+void pl031_save(const struct pl031 *pl031, struct state_writer *writer,
+                uint32_t instance);
+bool pl031_load(struct pl031 *pl031, struct state_reader *reader, uint32_t instance,
+                struct error *error);
 
 /* For bus_add() on the MMIO bus, 4 KiB; the bus entry's device is the struct pl031. */
 extern const struct bus_ops pl031_bus_ops;

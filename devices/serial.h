@@ -24,6 +24,7 @@
 #include <pthread.h>
 
 #include "vmm/bus.h"
+#include "vmm/state.h"
 
 #define SERIAL_FIFO_SIZE 16
 
@@ -59,6 +60,13 @@ void serial_finish(struct serial *serial);
 /* Bytes for the guest to read. Returns how many were taken; the FIFO holds 16. When that is
  * fewer than `count`, room_fd is written as soon as it is worth trying again. Any thread. */
 size_t serial_receive(struct serial *serial, const uint8_t *bytes, size_t count);
+
+/* Section UART: registers, received bytes, an interrupt that KVM has not taken. While nobody else uses it: no vCPU,
+ * no terminal. Loading: after serial_init(). ERROR_CONFIG_FILE. */
+void serial_save(const struct serial *serial, struct state_writer *writer,
+                 uint32_t instance);
+bool serial_load(struct serial *serial, struct state_reader *reader, uint32_t instance,
+                 struct error *error);
 
 /* For bus_add() on the port bus, 8 ports; the bus entry's device is the struct serial. */
 extern const struct bus_ops serial_bus_ops;

@@ -39,9 +39,21 @@ struct virtio_blk {
 bool virtio_blk_init(struct virtio_blk *blk, const char *path, bool readonly,
                      const struct guest_memory *memory, struct trace *trace,
                      struct error *error);
+/* The same without the image: virtio_blk_load() has it. */
+bool virtio_blk_init_to_load(struct virtio_blk *blk, const char *path, bool readonly,
+                             const struct guest_memory *memory, struct trace *trace,
+                             struct error *error);
 bool virtio_blk_start(struct virtio_blk *blk, struct error *error);
 /* Stops the threads, after the requests that they have begun, and closes the image; a zeroed
  * object is fine. */
 void virtio_blk_finish(struct virtio_blk *blk);
+
+/* Section DISK: the image, open and locked as it is: a descriptor, while the device is paused. The lock
+ * belongs to the open file, and ends when neither s2vmm has it any more (fcntl(2)). */
+void virtio_blk_save(const struct virtio_blk *blk, struct state_writer *writer,
+                     uint32_t instance);
+/* After virtio_blk_init_to_load(), before virtio_blk_start(). ERROR_CONFIG_FILE. */
+bool virtio_blk_load(struct virtio_blk *blk, struct state_reader *reader,
+                     uint32_t instance, struct error *error);
 
 #endif

@@ -57,4 +57,11 @@ size_t virtio_console_receive(struct virtio_console *console, const uint8_t *byt
 void virtio_console_resize(struct virtio_console *console, uint16_t columns,
                            uint16_t rows);
 
+/* Section CONS: what waits for the guest, and the size of the terminal, while the device is paused and
+ * nobody calls receive() or resize(). Loading: before virtio_console_start(). ERROR_CONFIG_FILE. */
+void virtio_console_save(const struct virtio_console *console,
+                         struct state_writer *writer, uint32_t instance);
+bool virtio_console_load(struct virtio_console *console, struct state_reader *reader,
+                         uint32_t instance, struct error *error);
+
 #endif

@@ -26,4 +26,12 @@ void virtio_mmio_init(struct virtio_mmio *mmio, struct virtio_device *device);
 /* For bus_add(); the bus entry's device is the struct virtio_mmio. */
 extern const struct bus_ops virtio_mmio_bus_ops;
 
+/* Section VMIO: the selectors, and an interrupt that KVM has not taken: while the device is
+ * paused, and its irqfd is away. Loading: after the interrupt controllers; its irqfd may be there.
+ * ERROR_CONFIG_FILE. */
+void virtio_mmio_save(const struct virtio_mmio *mmio, struct state_writer *writer,
+                      uint32_t instance);
+bool virtio_mmio_load(struct virtio_mmio *mmio, struct state_reader *reader,
+                      uint32_t instance, struct error *error);
+
 #endif

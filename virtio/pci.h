@@ -61,6 +61,14 @@ bool virtio_pci_init(struct virtio_pci *pci, struct pci_host *host, unsigned slo
  * fine. */
 void virtio_pci_finish(struct virtio_pci *pci);
 
+/* Section VPCI: the selectors, and the vectors of interrupts, while the device is paused. Loading:
+ * after virtio_device_load(), the interrupt controllers, and pci_host_load(), which has the rest:
+ * configuration space, BARs, MSI-X. It asserts the pin if there is a cause. ERROR_CONFIG_FILE. */
+void virtio_pci_save(const struct virtio_pci *pci, struct state_writer *writer,
+                     uint32_t instance);
+bool virtio_pci_load(struct virtio_pci *pci, struct state_reader *reader,
+                     uint32_t instance, struct error *error);
+
 /* --- pci_common.c --- */
 
 /* The common configuration, offset in it. */

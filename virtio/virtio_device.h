@@ -17,6 +17,11 @@
  *   status:  0 -> ACKNOWLEDGE -> DRIVER -> FEATURES_OK -> DRIVER_OK -> (NEEDS_RESET) -> 0
  *
  * virtio_device.c is the left side of the picture, virtio_device_thread.c the right side.
+ *
+ * For a live update (docs/live-update.md) a device is paused when the vCPUs have stopped: its
+ * thread serves no queue any more, and waits until nothing is in flight. What is left then is the
+ * registers and the queues' indices, which virtio_device_state.c saves, and what the device itself
+ * knows.
  */
 #ifndef S2VMM_VIRTIO_DEVICE_H
 #define S2VMM_VIRTIO_DEVICE_H
@@ -26,6 +31,7 @@
 
 #include "virtio/virtqueue.h"
 #include "vmm/sandbox.h"
+#include "vmm/state.h"
 #include "vmm/trace.h"
 
 #define VIRTIO_QUEUES_MAX  4
@@ -55,6 +61,12 @@ struct virtio_device_ops {
     void (*queue_stopped)(void *context, unsigned index);
     /* Back to the state before start(). No queue is ready any more, forget the chains. */
     void (*reset)(void *context);
+    /* Instead of start(), when the driver had started the device before it was loaded. NULL:
+     * start(). */
+    void (*resumed)(void *context, uint64_t features);
+    /* While it is paused: whether nothing is in flight beside the chains, which the core counts.
+     * Asked again after each event of the device's thread. NULL: nothing ever is. */
+    bool (*quiet)(void *context);
 };
 
 struct virtio_queue_registers {
@@ -111,7 +123,10 @@ struct virtio_device {
     struct virtio_queue_registers queue_registers[VIRTIO_QUEUES_MAX];
     bool start_asked;
     bool reset_asked;
-    bool started; /* the thread took start_asked, and has not done a reset since */
+    bool started;      /* the thread took start_asked, and has not done a reset since */
+    bool resume_asked; /* it was loaded as started: resumed() has to be called */
+    bool pause_asked;
+    bool paused; /* the thread has nothing in flight, and takes nothing */
     bool thread_runs;
 
     atomic_uint interrupt_status;
@@ -156,6 +171,28 @@ bool virtio_device_run(struct virtio_device *device,
                        void (*thread_ends)(void *context), struct error *error);
 /* Stops and joins the thread; nothing if it does not run. */
 void virtio_device_stop(struct virtio_device *device);
+
+/* --- live update; on the main thread, while no vCPU runs --- */
+
+/* Returns when all chains that were taken are returned, quiet() agrees, and the thread neither
+ * takes more nor serves its watches. ERROR_HOST_SYSTEM after so many milliseconds: then it has
+ * gone on already. Nothing to do if the thread does not run. */
+bool virtio_device_pause(struct virtio_device *device, unsigned milliseconds,
+                         struct error *error);
+/* Goes on; nothing that came meanwhile is lost. Also for one that is not paused. */
+void virtio_device_resume(struct virtio_device *device);
+
+/* Section VIRT: registers and queues of a device that is paused. Its configuration space is the
+ * device's own affair, as is all that it knows. instance: the device's number in the machine. */
+void virtio_device_save(const struct virtio_device *device, struct state_writer *writer,
+                        uint32_t instance);
+/* After virtio_device_init(), before virtio_device_run(), over the same guest memory: the thread
+ * then goes on with the queues, each of which is kicked once. ERROR_CONFIG_FILE: the device is
+ * then good for virtio_device_finish() only. */
+bool virtio_device_load(struct virtio_device *device, struct state_reader *reader,
+                        uint32_t instance, struct error *error);
+
+/* --- interrupts --- */
 
 /* Interrupts the driver for used buffers, if it wants to know. Device thread only. */
 void virtio_device_signal_queue(struct virtio_device *device, unsigned index);

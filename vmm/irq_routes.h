@@ -29,6 +29,7 @@ struct irq_routes {
     const struct kvm_events *events;
     pthread_mutex_t lock; /* what follows */
     unsigned count;
+    int event_fds[IRQ_ROUTES_MAX]; /* the devices' */
     bool routed[IRQ_ROUTES_MAX];
     struct irq_message messages[IRQ_ROUTES_MAX];
     struct kvm_irq_routing *table; /* room for all */
@@ -49,6 +50,13 @@ bool irq_routes_add(struct irq_routes *routes, int event_fd, uint32_t *gsi,
 /* What the GSI sends from now on. Any thread. ERROR_HOST_KVM: KVM does not take the message. */
 bool irq_routes_set(struct irq_routes *routes, uint32_t gsi, struct irq_message message,
                     struct error *error);
+
+/* For a live update: takes all eventfds from KVM, which has then passed on what was written to
+ * them before; what is written from now on stays in them. ERROR_HOST_KVM: as if it had not been
+ * called. */
+bool irq_routes_pause(struct irq_routes *routes, struct error *error);
+/* Gives them back; KVM takes what they have. ERROR_HOST_KVM: some devices have no interrupts. */
+bool irq_routes_resume(struct irq_routes *routes, struct error *error);
 
 /* --- vmm/arch/<arch>/irq_pins.c --- */
 

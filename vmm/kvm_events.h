@@ -21,6 +21,8 @@ struct kvm_events {
                         struct error *error);
     /* From now on, each write to the eventfd is an edge of the GSI (KVM_IRQFD). */
     bool (*attach)(void *context, uint32_t gsi, int event_fd, struct error *error);
+    /* The opposite; what was written before has arrived (KVM_IRQFD_FLAG_DEASSIGN). */
+    bool (*detach)(void *context, uint32_t gsi, int event_fd, struct error *error);
     /* The level of an interrupt pin (KVM_IRQ_LINE); irq as in vmm/layout.h. */
     bool (*set_line)(void *context, uint32_t irq, bool level, struct error *error);
     /* Guest writes of `size` bytes to the address go to the eventfd, or (on: false) no more

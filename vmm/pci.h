@@ -33,6 +33,7 @@
 
 #include "vmm/bus.h"
 #include "vmm/pci_msix.h"
+#include "vmm/state.h"
 
 #define PCI_SLOTS       32u
 #define PCI_CONFIG_SIZE 256u /* bytes; what is behind, to 4 KiB, reads 0 */
@@ -100,10 +101,11 @@ struct pci_function {
 
     /* Under the config lock. */
     uint8_t config[PCI_CONFIG_SIZE];
-    uint8_t writable[PCI_CONFIG_SIZE]; /* bits that the guest can change */
-    unsigned next_capability;          /* where the next one goes */
-    uint8_t *last_capability;          /* its byte that points to the next one */
-    unsigned msix_capability;          /* offsets; 0: none */
+    uint8_t writable[PCI_CONFIG_SIZE];  /* bits that the guest can change */
+    uint8_t volatiles[PCI_CONFIG_SIZE]; /* bits that the device changes: in no state */
+    unsigned next_capability;           /* where the next one goes */
+    uint8_t *last_capability;           /* its byte that points to the next one */
+    unsigned msix_capability;           /* offsets; 0: none */
     unsigned express_capability;
     bool warned[PCI_BARS]; /* it is not decoded, and that was said */
 
@@ -137,6 +139,16 @@ void pci_host_finish(struct pci_host *host);
 /* Puts the ECAM and the windows on the bus. */
 bool pci_host_add_to_bus(struct pci_host *host, struct bus *bus, struct error *error);
 
+/* Sections PCIF, one for each slot that has a function: its configuration space, and its MSI-X:
+ * the table, what is pending, and what KVM has not taken: while the devices are paused, and after
+ * irq_routes_pause(). */
+void pci_host_save(const struct pci_host *host, struct state_writer *writer);
+/* Into a bridge with the same functions, which have not been used, after irq_routes_load() and the
+ * interrupt controllers. BARs move to where the guest had put them: bar_moved() is called.
+ * ERROR_CONFIG_FILE. */
+bool pci_host_load(struct pci_host *host, struct state_reader *reader,
+                   struct error *error);
+
 /* --- for devices, vmm/pci.c --- */
 
 /* Step 1: takes a slot, writes the header and the capabilities MSI-X and PCI Express.
@@ -146,6 +158,9 @@ bool pci_host_add(struct pci_host *host, struct pci_function *function, unsigned
 /* Step 2, after pci_function_add_capability(): addresses for the BARs, memory decoding on.
  * ERROR_CONFIG_USAGE: a window is full. */
 bool pci_function_start(struct pci_function *function, struct error *error);
+
+/* For pci_host_load(): the configuration spaces of all functions have changed. */
+void pci_host_update(struct pci_host *host);
 
 /* What interrupt_pending() says has changed. Any thread. */
 void pci_function_update_intx(struct pci_function *function);

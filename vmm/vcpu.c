@@ -114,6 +114,20 @@ static bool may_try_again(struct vcpu *vcpu)
     return vm->page_lost && vm->page_lost(vm->page_lost_context);
 }
 
+/* The instruction is executed once more, and again, until the next interrupt of the guest sets right
+ * what KVM looks at: mostly its timer's, within milliseconds. */
+#define DELIVERS_NOTHING_MAX 1000 /* milliseconds */
+
+static bool may_deliver_again(struct vcpu *vcpu)
+{
+    if (vcpu->run->internal.suberror != KVM_INTERNAL_ERROR_DELIVERY_EV ||
+        !arch_vcpu_delivers_nothing(vcpu))
+        return false;
+    if (vcpu->delivers_nothing == 0)
+        vcpu->delivers_nothing = milliseconds();
+    return milliseconds() - vcpu->delivers_nothing < DELIVERS_NOTHING_MAX;
+}
+
 /* KVM_RUN returned an error. */
 static void run_failed(struct vcpu *vcpu, int number)
 {
@@ -136,6 +150,9 @@ static void handle_exit(struct vcpu *vcpu)
 {
     struct kvm_run *run = vcpu->run;
     fault_retry_reset(&vcpu->fault_retry);
+    if (run->exit_reason == KVM_EXIT_INTERNAL_ERROR && may_deliver_again(vcpu))
+        return;
+    vcpu->delivers_nothing = 0;
     switch (run->exit_reason) {
     case KVM_EXIT_MMIO:
         exit_mmio(vcpu);

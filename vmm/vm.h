@@ -31,6 +31,8 @@ struct vcpu {
     pthread_t thread;
     bool thread_runs;
     struct fault_retry fault_retry;
+    uint64_t
+        delivers_nothing; /* since when, in milliseconds; 0: its last exit was another */
 };
 
 /* In which state the boot vCPU starts; firmware/<arch>/boot.c describes them. */

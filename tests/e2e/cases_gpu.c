@@ -43,7 +43,7 @@ const struct e2e_case e2e_cases_gpu[] = {
      .watch = WATCH_GREED, .most_descriptors = 180, .most_mib = 64},
     {.name = "greedy-descriptors", .needs = NEEDS_KVM | NEEDS_VENUS, .scenario = "scenario=greedy size=4K rounds=2",
      .arguments = {"--json", "--quota=fds=80,contexts=8,host-memory=4M"}, .err = {"--quota fds=N"}, .watch = WATCH_GREED,
-     .most_descriptors = 110, .most_mib = 64},
+     .most_descriptors = 120, .most_mib = 64},
     {.name = "gbm-no-node", .needs = NEEDS_KVM | NEEDS_NO_INFO, .scenario = "scenario=hello", .status = 2,
      .arguments = {"--blobs-from=gbm", "--drm-node=/dev/null"}, .err = {"/dev/null is not a DRM node"}},
     {.name = "gbm-unknown-word", .needs = NEEDS_KVM | NEEDS_NO_INFO, .scenario = "scenario=hello", .status = 2,

@@ -52,6 +52,10 @@ bool arch_vcpu_set_entry(struct vcpu *vcpu, struct vm_entry entry, struct error 
 /* An exit that only this architecture has (port I/O, PSCI). False if it is not known. */
 bool arch_vcpu_exit(struct vcpu *vcpu);
 
+/* Only x86: KVM_RUN has ended with KVM_INTERNAL_ERROR_DELIVERY_EV, and no event is being
+ * delivered: see vmm/arch/x86/registers.c. */
+bool arch_vcpu_delivers_nothing(const struct vcpu *vcpu);
+
 /* An errno of KVM_RUN that means something special here. False if it does not. */
 bool arch_vcpu_run_failed(struct vcpu *vcpu, int number);
 

@@ -89,6 +89,12 @@ bool arch_vcpu_exit(struct vcpu *vcpu)
 }
 
 /* arch/arm64/kvm/mmio.c, io_mem_abort(). KVM does not say which address it was. */
+bool arch_vcpu_delivers_nothing(const struct vcpu *vcpu)
+{
+    (void)vcpu;
+    return false;
+}
+
 bool arch_vcpu_run_failed(struct vcpu *vcpu, int number)
 {
     if (number != ENOSYS)
