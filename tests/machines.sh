@@ -107,7 +107,7 @@ arm-nvhe-all  | --tree trixie --kernel 6.12 --cpu nvhe    --modules vgem       |
 nofwb-6.12    | --tree trixie --kernel 6.12 --cpu nofwb   $arm_exporters       | matrix
 vfio-7.2      | --tree trixie --kernel 7.2  --cpu nofwb   $arm_exporters       | matrix-vfio
 qemu-11.1     | --tree trixie --kernel 7.2  --cpu nofwb   --qemu 11.1 $arm_exporters | matrix
-arm-unit-all  | --tree trixie --kernel 7.2  --cpu nofwb   --modules vgem --env CK_FORK=no --env S2VMM_LIFETIME_STEPS=2000 | unit-tests
+arm-unit-all  | --tree trixie --kernel 7.2  --cpu nofwb   --modules vgem,vfio-pci,vfio_iommu_type1 --device edu --env CK_FORK=no --env S2VMM_LIFETIME_STEPS=2000 | kvm,arm64 | vfio:unit-tests
 arm-mesa      | --tree trixie --kernel 6.12 --cpu nofwb --linux-guest --guest-disk trixie --memory 3G | kvm,arm64,venus,virgl,dmabuf,linux,+image
 lab-nofwb-6.12  | --tree trixie --kernel 6.12 --cpu nofwb  $lab_arm64                 | experiments:nofwb-6.12+matrix-lab
 lab-fwb-dic-7.3 | --tree trixie --kernel 7.3 --cpu fwb-dic $lab_arm64                 | matrix-lab
