@@ -92,9 +92,33 @@ bool disk_image_open(struct disk_image *image, const char *path, bool readonly,
     return error_wrap(error, "disk %s", path);
 }
 
+/* Locking it again changes nothing for the open file that has the lock, and fails for another. */
+bool disk_image_adopt(struct disk_image *image, int fd, uint64_t size,
+                      struct error *error)
+{
+    struct disk_image adopted = {
+        .path = image->path, .fd = fd, .readonly = image->readonly};
+    int flags = fcntl(fd, F_GETFL);
+    bool ok = flags >= 0 && (flags & O_ACCMODE) == (image->readonly ? O_RDONLY : O_RDWR);
+    if (!ok)
+        error_set(error, ERROR_CONFIG_FILE, "its descriptor is not open %s",
+                  image->readonly ? "to read" : "to read and write");
+    ok = ok && check_file(&adopted, error);
+    if (ok && (size == 0 || size % DISK_IMAGE_SECTOR_SIZE != 0 || size > adopted.size))
+        ok = error_set(error, ERROR_CONFIG_FILE,
+                       "it has %" PRIu64 " bytes, and the guest's disk %" PRIu64,
+                       adopted.size, size);
+    if (!ok || !lock_file(&adopted, error))
+        return error_wrap(error, "disk %s", image->path);
+    adopted.size = size;
+    *image = adopted;
+    return true;
+}
+
 void disk_image_close(struct disk_image *image)
 {
-    close(image->fd); /* the lock goes with it */
+    if (image->fd >= 0)
+        close(image->fd); /* the lock goes with it */
     image->fd = -1;
 }
 

@@ -32,7 +32,7 @@ bool disk_image_open(struct disk_image *image, const char *path, bool readonly,
  * and `readonly` are filled in; fd -1 until then. An error leaves the fd the caller's. */
 bool disk_image_adopt(struct disk_image *image, int fd, uint64_t size,
                       struct error *error);
-/* Only for one that is open. */
+/* Only for one that is open, or was to be adopted. */
 void disk_image_close(struct disk_image *image);
 
 /* Moves as many bytes as the `count` vectors have between them and the image; the vectors are

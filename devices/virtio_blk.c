@@ -249,11 +249,19 @@ static void reset(void *context)
     virtio_blk_workers_abandon(&blk->workers, &blk->unused);
 }
 
+/* A worker may still be at a chain of a queue that broke meanwhile. */
+static bool quiet(void *context)
+{
+    struct virtio_blk *blk = context;
+    return virtio_blk_workers_are_idle(&blk->workers);
+}
+
 static const struct virtio_device_ops device_ops = {
     .start = start,
     .queue_kicked = queue_kicked,
     .queue_stopped = queue_stopped,
     .reset = reset,
+    .quiet = quiet,
 };
 
 /* --- life --- */
@@ -293,9 +301,10 @@ static bool init_requests(struct virtio_blk *blk, struct error *error)
     return true;
 }
 
-bool virtio_blk_init(struct virtio_blk *blk, const char *path, bool readonly,
-                     const struct guest_memory *memory, struct trace *trace,
-                     struct error *error)
+/* The image is open, or is to come. */
+static bool init(struct virtio_blk *blk, const struct disk_image *image,
+                 const struct guest_memory *memory, struct trace *trace,
+                 struct error *error)
 {
     *blk = (struct virtio_blk){
         .virtio =
@@ -310,12 +319,9 @@ bool virtio_blk_init(struct virtio_blk *blk, const char *path, bool readonly,
                 .memory = memory,
                 .trace = trace,
             },
+        .image = *image,
         .trace = trace,
     };
-    if (!disk_image_open(&blk->image, path, readonly, error)) {
-        *blk = (struct virtio_blk){0};
-        return false;
-    }
     describe(blk);
     if (init_requests(blk, error) &&
         virtio_blk_workers_init(&blk->workers, &blk->image, trace, error) &&
@@ -325,6 +331,24 @@ bool virtio_blk_init(struct virtio_blk *blk, const char *path, bool readonly,
     }
     virtio_blk_finish(blk);
     return false;
+}
+
+bool virtio_blk_init(struct virtio_blk *blk, const char *path, bool readonly,
+                     const struct guest_memory *memory, struct trace *trace,
+                     struct error *error)
+{
+    struct disk_image image;
+    *blk = (struct virtio_blk){0};
+    return disk_image_open(&image, path, readonly, error) &&
+           init(blk, &image, memory, trace, error);
+}
+
+bool virtio_blk_init_to_load(struct virtio_blk *blk, const char *path, bool readonly,
+                             const struct guest_memory *memory, struct trace *trace,
+                             struct error *error)
+{
+    const struct disk_image image = {.path = path, .fd = -1, .readonly = readonly};
+    return init(blk, &image, memory, trace, error);
 }
 
 bool virtio_blk_start(struct virtio_blk *blk, struct error *error)

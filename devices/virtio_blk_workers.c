@@ -145,6 +145,15 @@ struct virtio_blk_list virtio_blk_workers_take_done(struct virtio_blk_workers *w
     return done;
 }
 
+bool virtio_blk_workers_are_idle(struct virtio_blk_workers *workers)
+{
+    pthread_mutex_lock(&workers->lock);
+    bool idle = workers->waiting.first == NULL && workers->running_count == 0 &&
+                workers->done.first == NULL;
+    pthread_mutex_unlock(&workers->lock);
+    return idle;
+}
+
 void virtio_blk_workers_abandon(struct virtio_blk_workers *workers,
                                 struct virtio_blk_list *unused)
 {

@@ -81,6 +81,9 @@ void virtio_blk_workers_give(struct virtio_blk_workers *workers,
 /* Those that are done, with their status, in the order in which they became so; clears done_fd. */
 struct virtio_blk_list virtio_blk_workers_take_done(struct virtio_blk_workers *workers);
 
+/* Whether no request is on its way, done ones included. */
+bool virtio_blk_workers_are_idle(struct virtio_blk_workers *workers);
+
 /* Puts every request on `unused`, after waiting for those that a worker has begun: then nobody
  * touches the guest's memory or the image. */
 void virtio_blk_workers_abandon(struct virtio_blk_workers *workers,

@@ -14,6 +14,7 @@
  * thread empties the kick fd first and looks at the ring afterwards, so a chain that it
  * does not see comes with a kick that is still to be read. DRIVER_OK is a flag that is
  * set before the driver can kick, and the flags are read in each round before the queues.
+ * During a pause the kicks stay in their fds.
  */
 #include "virtio/virtio_device.h"
 
@@ -24,13 +25,14 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <time.h>
 
 /* Places in the array for poll(). */
 enum {
     POLL_CONTROL,
-    POLL_QUEUES,
-    POLL_WATCHES = POLL_QUEUES + VIRTIO_QUEUES_MAX,
-    POLL_COUNT = POLL_WATCHES + VIRTIO_WATCHES_MAX,
+    POLL_WATCHES,
+    POLL_QUEUES = POLL_WATCHES + VIRTIO_WATCHES_MAX,
+    POLL_COUNT = POLL_QUEUES + VIRTIO_QUEUES_MAX,
 };
 
 void virtio_device_watch(struct virtio_device *device, int fd, void (*readable)(void *))
@@ -123,7 +125,9 @@ static void serve_control(struct virtio_device *device)
     bool started = device->started || start_asked;
     uint64_t features = device->driver_features;
     memcpy(queues, device->queue_registers, sizeof queues);
+    bool resume_asked = device->resume_asked;
     device->start_asked = false;
+    device->resume_asked = false;
     device->started = started;
     pthread_mutex_unlock(&device->lock);
 
@@ -137,7 +141,9 @@ static void serve_control(struct virtio_device *device)
         else if (started && queues[i].ready && !device->queue_running[i])
             start_queue(device, i, &queues[i], features);
     }
-    if (start_asked)
+    if (resume_asked && device->ops->resumed != NULL)
+        device->ops->resumed(device->context, features);
+    else if (start_asked || resume_asked)
         device->ops->start(device->context, features);
 }
 
@@ -164,8 +170,52 @@ static void serve_watch(struct virtio_device *device, unsigned index, struct pol
     }
 }
 
+/* Whether serve_control() still has something to do; under the lock. */
+static bool is_asked(const struct virtio_device *device)
+{
+    bool asked = device->start_asked || device->reset_asked || device->resume_asked;
+    for (unsigned i = 0; i < device->queue_count; i++) {
+        const struct virtio_queue_registers *queue = &device->queue_registers[i];
+        asked = asked || queue->stop_asked ||
+                (device->started && queue->ready && !device->queue_running[i]);
+    }
+    return asked;
+}
+
+static bool is_quiet(const struct virtio_device *device)
+{
+    for (unsigned i = 0; i < device->queue_count; i++) {
+        const struct virtqueue *queue = &device->queues[i];
+        if (!queue->broken && queue->next_available != queue->next_used)
+            return false;
+    }
+    return device->ops->quiet == NULL || device->ops->quiet(device->context);
+}
+
+/* For the next round: how many of the fds count. Without the queues, what is in flight comes to its
+ * end; when it has, only the end of the pause does. */
+static nfds_t look_for_pause(struct virtio_device *device)
+{
+    pthread_mutex_lock(&device->lock);
+    bool may_pause = device->pause_asked && !device->paused && !is_asked(device);
+    pthread_mutex_unlock(&device->lock);
+    bool quiet = may_pause && is_quiet(device);
+
+    pthread_mutex_lock(&device->lock);
+    if (quiet && device->pause_asked) {
+        device->paused = true;
+        pthread_cond_broadcast(&device->settled);
+    }
+    nfds_t count = !device->pause_asked ? POLL_COUNT
+                   : !device->paused    ? POLL_QUEUES
+                                        : POLL_WATCHES;
+    pthread_mutex_unlock(&device->lock);
+    return count;
+}
+
 static void serve(struct virtio_device *device)
 {
+    nfds_t count = POLL_COUNT;
     struct pollfd fds[POLL_COUNT];
     for (unsigned i = 0; i < POLL_COUNT; i++)
         fds[i] = (struct pollfd){.fd = -1, .events = POLLIN}; /* poll() skips -1 */
@@ -176,18 +226,19 @@ static void serve(struct virtio_device *device)
         fds[POLL_WATCHES + i].fd = device->watches[i].fd;
 
     while (!atomic_load(&device->quit)) {
-        if (poll(fds, POLL_COUNT, -1) < 0) {
+        if (poll(fds, count, -1) < 0) {
             BUG_ON(errno != EINTR && errno != EAGAIN && errno != ENOMEM);
             continue;
         }
         if (fds[POLL_CONTROL].revents != 0)
             drain(device->control_fd);
         serve_control(device);
-        for (unsigned i = 0; i < device->watch_count; i++)
+        for (unsigned i = 0; POLL_WATCHES < count && i < device->watch_count; i++)
             serve_watch(device, i, &fds[POLL_WATCHES + i]);
-        for (unsigned i = 0; i < device->queue_count; i++)
+        for (unsigned i = 0; POLL_QUEUES < count && i < device->queue_count; i++)
             if (fds[POLL_QUEUES + i].revents != 0)
                 serve_queue(device, i);
+        count = look_for_pause(device);
     }
 }
 
@@ -273,5 +324,43 @@ void virtio_device_stop(struct virtio_device *device)
     pthread_mutex_lock(&device->lock);
     device->thread_runs = false;
     pthread_cond_broadcast(&device->settled); /* nobody will answer any more */
+    pthread_mutex_unlock(&device->lock);
+}
+
+/* --- live update --- */
+
+bool virtio_device_pause(struct virtio_device *device, unsigned milliseconds,
+                         struct error *error)
+{
+    struct timespec deadline;
+    clock_gettime(CLOCK_MONOTONIC, &deadline);
+    deadline.tv_sec += milliseconds / 1000;
+    deadline.tv_nsec += milliseconds % 1000 * 1000000L;
+    deadline.tv_sec += deadline.tv_nsec / 1000000000L;
+    deadline.tv_nsec %= 1000000000L;
+
+    pthread_mutex_lock(&device->lock);
+    int result = 0;
+    device->pause_asked = device->thread_runs;
+    eventfd_write(device->control_fd, 1);
+    while (device->pause_asked && !device->paused && result == 0)
+        result = pthread_cond_timedwait(&device->settled, &device->lock, &deadline);
+    bool paused = device->paused || !device->thread_runs;
+    pthread_mutex_unlock(&device->lock);
+    if (paused)
+        return true;
+    virtio_device_resume(device);
+    return error_set(error, ERROR_HOST_SYSTEM,
+                     "%s: requests of the guest are still in flight after %u ms; try "
+                     "again when it does less",
+                     device->name, milliseconds);
+}
+
+void virtio_device_resume(struct virtio_device *device)
+{
+    pthread_mutex_lock(&device->lock);
+    device->pause_asked = false;
+    device->paused = false;
+    eventfd_write(device->control_fd, 1);
     pthread_mutex_unlock(&device->lock);
 }

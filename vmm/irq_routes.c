@@ -38,7 +38,7 @@ bool irq_routes_add(struct irq_routes *routes, int event_fd, uint32_t *gsi,
     else
         ok = routes->events->attach(routes->events->context, new_gsi, event_fd, error);
     if (ok) {
-        routes->count++;
+        routes->event_fds[routes->count++] = event_fd;
         *gsi = new_gsi;
     }
     pthread_mutex_unlock(&routes->lock);
@@ -90,6 +90,44 @@ bool irq_routes_set(struct irq_routes *routes, uint32_t gsi, struct irq_message 
             routes->routed[index] = was_routed;
         }
     }
+    pthread_mutex_unlock(&routes->lock);
+    return ok;
+}
+
+/* --- live update --- */
+
+static bool connect_all(struct irq_routes *routes, unsigned count, struct error *error)
+{
+    const struct kvm_events *events = routes->events;
+    unsigned connected = 0;
+    while (connected < count &&
+           events->attach(events->context, arch_irq_pin_count() + connected,
+                          routes->event_fds[connected], error))
+        connected++;
+    return connected == count;
+}
+
+bool irq_routes_pause(struct irq_routes *routes, struct error *error)
+{
+    const struct kvm_events *events = routes->events;
+    struct error ignored; /* the first one counts */
+    unsigned taken = 0;
+    pthread_mutex_lock(&routes->lock);
+    while (taken < routes->count &&
+           events->detach(events->context, arch_irq_pin_count() + taken,
+                          routes->event_fds[taken], error))
+        taken++;
+    bool ok = taken == routes->count;
+    if (!ok)
+        (void)connect_all(routes, taken, &ignored);
+    pthread_mutex_unlock(&routes->lock);
+    return ok;
+}
+
+bool irq_routes_resume(struct irq_routes *routes, struct error *error)
+{
+    pthread_mutex_lock(&routes->lock);
+    bool ok = connect_all(routes, routes->count, error);
     pthread_mutex_unlock(&routes->lock);
     return ok;
 }

@@ -17,6 +17,12 @@ static bool attach(void *context, uint32_t gsi, int event_fd, struct error *erro
     return kvm_irqfd(vm->fd, gsi, event_fd, error);
 }
 
+static bool detach(void *context, uint32_t gsi, int event_fd, struct error *error)
+{
+    const struct vm *vm = context;
+    return kvm_irqfd_connect(vm->fd, gsi, event_fd, -1, false, error);
+}
+
 static bool set_line(void *context, uint32_t irq, bool level, struct error *error)
 {
     const struct vm *vm = context;
@@ -37,6 +43,7 @@ struct kvm_events kvm_events_of(struct vm *vm)
         .context = vm,
         .set_routing = set_routing,
         .attach = attach,
+        .detach = detach,
         .set_line = set_line,
         .set_doorbell = set_doorbell,
     };

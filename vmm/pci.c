@@ -383,3 +383,13 @@ bool pci_function_start(struct pci_function *function, struct error *error)
     pthread_mutex_unlock(&host->config_lock);
     return true;
 }
+
+void pci_host_update(struct pci_host *host)
+{
+    pthread_mutex_lock(&host->config_lock);
+    decode_bars(host);
+    for (unsigned slot = 0; slot < PCI_SLOTS; slot++)
+        if (host->functions[slot] != NULL)
+            update_interrupts(host->functions[slot]);
+    pthread_mutex_unlock(&host->config_lock);
+}

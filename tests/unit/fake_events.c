@@ -35,6 +35,18 @@ static bool attach(void *context, uint32_t gsi, int event_fd, struct error *erro
     return outcome(fake, error);
 }
 
+static bool detach(void *context, uint32_t gsi, int event_fd, struct error *error)
+{
+    struct fake_events *fake = context;
+    (void)gsi;
+    (void)event_fd;
+    if (!outcome(fake, error))
+        return false;
+    BUG_ON(fake->attached == 0);
+    fake->attached--;
+    return true;
+}
+
 static bool set_line(void *context, uint32_t irq, bool level, struct error *error)
 {
     struct fake_events *fake = context;
@@ -77,6 +89,7 @@ void fake_events_init(struct fake_events *fake)
         .context = fake,
         .set_routing = set_routing,
         .attach = attach,
+        .detach = detach,
         .set_line = set_line,
         .set_doorbell = set_doorbell,
     };
