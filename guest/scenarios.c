@@ -53,6 +53,7 @@ const struct scenario scenarios[] = {
     {"peer-unaligned", scenario_peer_unaligned, "an unaligned read of a blob"},
     {"lifetime",      scenario_lifetime,      "a buffer of --blobs-from lives slowly"},
     {"hostile",       scenario_hostile,       "random commands, descriptors and accesses of all vCPUs"},
+    {"update",        scenario_update,        "goes on while its VMM is replaced: seconds=N"},
     {"server-dies",   scenario_server_dies,   "the render server is killed once: how=reset or contexts"},
     {"server-storm",  scenario_server_storm,  "the render server is killed at random moments"},
     {"bench-queue",   scenario_bench_queue,   "what commands of the control queue cost"},

@@ -179,6 +179,8 @@ void virtio_device_stop(struct virtio_device *device);
  * gone on already. Nothing to do if the thread does not run. */
 bool virtio_device_pause(struct virtio_device *device, unsigned milliseconds,
                          struct error *error);
+/* Before virtio_device_run(): the thread begins in a pause. */
+void virtio_device_begin_paused(struct virtio_device *device);
 /* Goes on; nothing that came meanwhile is lost. Also for one that is not paused. */
 void virtio_device_resume(struct virtio_device *device);
 

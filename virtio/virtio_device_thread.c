@@ -215,7 +215,7 @@ static nfds_t look_for_pause(struct virtio_device *device)
 
 static void serve(struct virtio_device *device)
 {
-    nfds_t count = POLL_COUNT;
+    nfds_t count = look_for_pause(device);
     struct pollfd fds[POLL_COUNT];
     for (unsigned i = 0; i < POLL_COUNT; i++)
         fds[i] = (struct pollfd){.fd = -1, .events = POLLIN}; /* poll() skips -1 */
@@ -354,6 +354,13 @@ bool virtio_device_pause(struct virtio_device *device, unsigned milliseconds,
                      "%s: requests of the guest are still in flight after %u ms; try "
                      "again when it does less",
                      device->name, milliseconds);
+}
+
+void virtio_device_begin_paused(struct virtio_device *device)
+{
+    BUG_ON(device->thread_runs);
+    device->pause_asked = true;
+    device->paused = true;
 }
 
 void virtio_device_resume(struct virtio_device *device)

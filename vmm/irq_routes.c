@@ -25,21 +25,30 @@ void irq_routes_finish(struct irq_routes *routes)
     *routes = (struct irq_routes){0};
 }
 
+/* An eventfd to KVM, or away from it. */
+static bool attach(const struct irq_routes *routes, unsigned index, int event_fd, bool on,
+                   struct error *error)
+{
+    const struct kvm_events *events = routes->events;
+    return event_fd < 0 ||
+           (on ? events->attach : events->detach)(
+               events->context, arch_irq_pin_count() + index, event_fd, error);
+}
+
 bool irq_routes_add(struct irq_routes *routes, int event_fd, uint32_t *gsi,
                     struct error *error)
 {
     pthread_mutex_lock(&routes->lock);
     bool ok = routes->count < IRQ_ROUTES_MAX;
-    uint32_t new_gsi = arch_irq_pin_count() + routes->count;
     if (!ok)
         error_set(error, ERROR_CONFIG_USAGE,
                   "all %d message-signalled interrupts are in use: use fewer devices",
                   IRQ_ROUTES_MAX);
     else
-        ok = routes->events->attach(routes->events->context, new_gsi, event_fd, error);
+        ok = attach(routes, routes->count, event_fd, true, error);
     if (ok) {
+        *gsi = arch_irq_pin_count() + routes->count;
         routes->event_fds[routes->count++] = event_fd;
-        *gsi = new_gsi;
     }
     pthread_mutex_unlock(&routes->lock);
     return ok;
@@ -98,24 +107,20 @@ bool irq_routes_set(struct irq_routes *routes, uint32_t gsi, struct irq_message 
 
 static bool connect_all(struct irq_routes *routes, unsigned count, struct error *error)
 {
-    const struct kvm_events *events = routes->events;
     unsigned connected = 0;
     while (connected < count &&
-           events->attach(events->context, arch_irq_pin_count() + connected,
-                          routes->event_fds[connected], error))
+           attach(routes, connected, routes->event_fds[connected], true, error))
         connected++;
     return connected == count;
 }
 
 bool irq_routes_pause(struct irq_routes *routes, struct error *error)
 {
-    const struct kvm_events *events = routes->events;
     struct error ignored; /* the first one counts */
     unsigned taken = 0;
     pthread_mutex_lock(&routes->lock);
     while (taken < routes->count &&
-           events->detach(events->context, arch_irq_pin_count() + taken,
-                          routes->event_fds[taken], error))
+           attach(routes, taken, routes->event_fds[taken], false, error))
         taken++;
     bool ok = taken == routes->count;
     if (!ok)

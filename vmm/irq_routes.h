@@ -29,7 +29,7 @@ struct irq_routes {
     const struct kvm_events *events;
     pthread_mutex_t lock; /* what follows */
     unsigned count;
-    int event_fds[IRQ_ROUTES_MAX]; /* the devices' */
+    int event_fds[IRQ_ROUTES_MAX]; /* the devices'; -1: not through us */
     bool routed[IRQ_ROUTES_MAX];
     struct irq_message messages[IRQ_ROUTES_MAX];
     struct kvm_irq_routing *table; /* room for all */
@@ -42,8 +42,8 @@ bool irq_routes_init(struct irq_routes *routes, const struct kvm_events *events,
 /* A zeroed object is fine. */
 void irq_routes_finish(struct irq_routes *routes);
 
-/* A new GSI for this eventfd; it goes nowhere yet. ERROR_HOST_KVM, ERROR_CONFIG_USAGE when
- * all are in use. */
+/* A new GSI for this eventfd; it goes nowhere yet. -1: its irqfd is the caller's matter.
+ * ERROR_HOST_KVM, ERROR_CONFIG_USAGE when all are in use. */
 bool irq_routes_add(struct irq_routes *routes, int event_fd, uint32_t *gsi,
                     struct error *error);
 

@@ -155,13 +155,31 @@ static bool start_launcher(struct machine *machine, struct error *error)
                               error);
 }
 
+/* A guest that is taken over has it in memory. */
+static bool load_guest(struct machine *machine, struct error *error)
+{
+    const struct options *options = machine->options;
+    return machine->update.takeover >= 0 ||
+           boot_load(&machine->vm.memory, options->guest, options->initrd,
+                     &machine->image, error);
+}
+
+static bool init_terminal(struct machine *machine, struct error *error)
+{
+    FILE *output = machine->console_output.stream;
+    return machine->update.takeover >= 0
+               ? terminal_init_over(&machine->terminal, STDIN_FILENO, output,
+                                    &machine->update.hello, error)
+               : terminal_init(&machine->terminal, STDIN_FILENO, output, error);
+}
+
 bool machine_init(struct machine *machine, const struct options *options,
                   struct error *error)
 {
     struct vm_config config = {
         .memory_size = options->memory_size,
         .cpu_count = options->cpu_count,
-        .private_ram = !options_has_gpu(options),
+        .private_ram = !options_has_gpu(options) && options->update_control < 0,
         .no_device_memory = !options_has_gpu(options) && options->vfio_count == 0,
         .sandbox = &machine->sandbox,
     };
@@ -169,18 +187,19 @@ bool machine_init(struct machine *machine, const struct options *options,
     raise_descriptor_limit();
     trace_init(&machine->trace, stderr, options->trace);
     machine->terminal.sandbox = &machine->sandbox;
+    if (!machine_update_init(machine, error))
+        return false;
+    config.memory_fd = machine->update.memory_fd > 0 ? machine->update.memory_fd : 0;
     return start_sandbox(machine, error) && start_launcher(machine, error) &&
            platform_probe(&machine->platform, NULL, error) &&
            machine_decide_guest_pat(&machine->platform, options, false,
                                     &config.honour_guest_pat, error) &&
            vm_init(&machine->vm, &config, &machine->trace, error) &&
-           boot_load(&machine->vm.memory, options->guest, options->initrd,
-                     &machine->image, error) &&
+           load_guest(machine, error) &&
            output_open(&machine->console_output,
                        options->json ? STDERR_FILENO : STDOUT_FILENO, OUTPUT_FOREVER,
                        &machine->vm.stopping, error) &&
-           terminal_init(&machine->terminal, STDIN_FILENO, machine->console_output.stream,
-                         error);
+           init_terminal(machine, error);
 }
 
 /* --- the user's side of the console --- */
@@ -240,27 +259,51 @@ static bool prepare(struct machine *machine, struct vm_entry *entry, struct erro
     return boot_prepare(&vm->memory, &config, &machine->image, entry, error);
 }
 
+/* A new guest. */
+static bool run_first(struct machine *machine, struct vm_outcome *outcome,
+                      struct error *error)
+{
+    struct vm_entry entry;
+    return machine_start_devices(machine, error) && prepare(machine, &entry, error) &&
+           start_terminal(machine, error) &&
+           stop_signals_start(&machine->signals, &machine->vm, error) &&
+           machine_update_start(machine, error) &&
+           vm_run(&machine->vm, entry, machine->options->timeout, outcome, error);
+}
+
+static bool run_on(struct machine *machine, struct vm_outcome *outcome,
+                   struct error *error)
+{
+    return start_terminal(machine, error) &&
+           stop_signals_start(&machine->signals, &machine->vm, error) &&
+           machine_take_over(machine, outcome, error);
+}
+
 bool machine_run(struct machine *machine, struct vm_outcome *outcome, struct error *error)
 {
-    const struct options *options = machine->options;
-    struct vm_entry entry;
     machine->signals = (struct stop_signals){
         .user_signal = machine_take_user_signal,
         .user_signal_context = machine,
     };
     bool ran = add_basic_devices(machine, error) &&
                machine_choose_transport(machine, error) &&
-               machine_add_devices(machine, error) && prepare(machine, &entry, error) &&
-               start_terminal(machine, error) &&
-               stop_signals_start(&machine->signals, &machine->vm, error) &&
-               vm_run(&machine->vm, entry, options->timeout, outcome, error);
-    if (ran)
+               machine_add_devices(machine, error) &&
+               (machine->update.takeover >= 0 ? run_on(machine, outcome, error)
+                                              : run_first(machine, outcome, error));
+    if (ran && outcome->end != VM_END_UPDATE)
         machine_report(machine);
     return ran;
 }
 
+void machine_leave(struct machine *machine)
+{
+    render_server_finish(&machine->server);
+    s2_observer_finish(&machine->observer);
+}
+
 void machine_finish(struct machine *machine)
 {
+    machine_update_finish(machine);
     stop_signals_finish(&machine->signals);
     terminal_finish(&machine->terminal);
     output_close(&machine->console_output, "console");

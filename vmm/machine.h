@@ -22,6 +22,7 @@
 #include "firmware/boot.h"
 #include "virtio/mmio.h"
 #include "virtio/pci.h"
+#include "vmm/machine_update.h"
 #include "vmm/options.h"
 #include "vmm/output.h"
 #include "vmm/platform.h"
@@ -51,6 +52,7 @@ struct machine {
     struct s2_observer observer;
     struct recorder recorder;
     struct stop_signals signals;
+    struct machine_update update;
     unsigned display_turn; /* how often the displays' sizes were changed */
 
     bool uses_pci;
@@ -60,6 +62,7 @@ struct machine {
     struct irq_routes routes;
     struct pci_host bridge;
     unsigned virtio_count;
+    struct virtio_device *virtio[MACHINE_VIRTIO_MAX]; /* in the order of the next two */
     struct virtio_mmio mmio[MACHINE_VIRTIO_MAX];
     struct virtio_pci functions[MACHINE_VIRTIO_MAX];
     struct virtio_blk disks[OPTIONS_DISKS_MAX];
@@ -84,6 +87,10 @@ bool machine_run(struct machine *machine, struct vm_outcome *outcome,
 
 /* A zeroed object is fine. */
 void machine_finish(struct machine *machine);
+
+/* Instead of it, when the guest belongs to another s2vmm: leaves everything that this may use. The
+ * process has to end then. */
+void machine_leave(struct machine *machine);
 
 /* Whether to lift KVM's quirk that ignores the guest's PAT when a VM is made, and what that
  * makes of the platform. With "auto" it is lifted by the first blob that needs it; in the VMs

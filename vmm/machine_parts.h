@@ -4,6 +4,7 @@
 #define S2VMM_MACHINE_PARTS_H
 
 #include "vmm/machine.h"
+#include "vmm/vm_state.h"
 
 /* Tells firmware, and the tiny guest, of a device. */
 void machine_announce(struct machine *machine, enum boot_device_kind kind, uint32_t irq,
@@ -19,6 +20,9 @@ bool machine_add_devices(struct machine *machine, struct error *error);
 bool machine_add_vfio(struct machine *machine, struct error *error);
 void machine_finish_vfio(struct machine *machine);
 
+/* Their threads, when all devices are there; of a guest that is taken over: paused. */
+bool machine_start_devices(struct machine *machine, struct error *error);
+
 /* Who takes messages of PCI functions; NULL: nobody, as on arm64 without an ITS. */
 struct irq_routes *machine_routes(struct machine *machine);
 
@@ -29,8 +33,31 @@ void machine_finish_virtio(struct machine *machine);
 bool machine_add_virtio(struct machine *machine, struct virtio_device *device,
                         enum sandbox_role role, struct error *error);
 
-/* machine_gpu.c: the GPU with its witness, and starts it. */
+/* machine_gpu.c: the GPU with its witness. */
 bool machine_add_gpu(struct machine *machine, struct error *error);
+
+/* --- machine_state.c: a live update --- */
+
+/* Whether all of it can be saved; the guest runs. ERROR_CONFIG_USAGE: what cannot. */
+bool machine_can_be_saved(const struct machine *machine, struct error *error);
+
+/* Stops the devices; the vCPUs have stopped. False: they run again. ERROR_HOST_SYSTEM. */
+bool machine_pause(struct machine *machine, unsigned milliseconds, struct error *error);
+
+/* The opposite. ERROR_HOST_KVM: some have no interrupts any more. */
+bool machine_resume(struct machine *machine, struct error *error);
+
+/* The threads of devices and of the terminal go on: a part of machine_resume(), and all that one
+ * that has been loaded needs. */
+void machine_resume_threads(struct machine *machine);
+
+/* Sections of all devices, after those of the VM. */
+bool machine_save(struct machine *machine, struct state_writer *writer,
+                  struct error *error);
+bool machine_load(struct machine *machine, struct state_reader *reader,
+                  struct error *error);
+
+/* --- end of a live update --- */
 
 /* --json and --records; says what of them was lost. */
 void machine_close_records(struct machine *machine);

@@ -104,6 +104,7 @@ bool machine_add_virtio(struct machine *machine, struct virtio_device *device,
     BUG_ON(index == MACHINE_VIRTIO_MAX);
     device->sandbox = &machine->sandbox;
     device->sandbox_role = role;
+    machine->virtio[index] = device;
     if (!machine->uses_pci)
         return add_mmio(machine, index, device, error);
     return virtio_pci_init(&machine->functions[index], &machine->bridge, index + 1,
@@ -121,10 +122,12 @@ static bool add_disk(struct machine *machine, unsigned index, struct error *erro
 {
     const struct options_disk *disk = &machine->options->disks[index];
     struct virtio_blk *blk = &machine->disks[index];
-    return virtio_blk_init(blk, disk->path, disk->readonly, &machine->vm.memory,
-                           &machine->trace, error) &&
-           machine_add_virtio(machine, &blk->virtio, SANDBOX_DEVICE, error) &&
-           virtio_blk_start(blk, error);
+    bool (*init)(struct virtio_blk *, const char *, bool, const struct guest_memory *,
+                 struct trace *, struct error *) =
+        machine->update.takeover < 0 ? virtio_blk_init : virtio_blk_init_to_load;
+    return init(blk, disk->path, disk->readonly, &machine->vm.memory, &machine->trace,
+                error) &&
+           machine_add_virtio(machine, &blk->virtio, SANDBOX_DEVICE, error);
 }
 
 static bool add_console(struct machine *machine, struct error *error)
@@ -132,16 +135,14 @@ static bool add_console(struct machine *machine, struct error *error)
     struct virtio_console *console = &machine->console;
     return virtio_console_init(console, console_output, machine, &machine->vm.memory,
                                &machine->trace, error) &&
-           machine_add_virtio(machine, &console->virtio, SANDBOX_DEVICE, error) &&
-           virtio_console_start(console, error);
+           machine_add_virtio(machine, &console->virtio, SANDBOX_DEVICE, error);
 }
 
 static bool add_rng(struct machine *machine, struct error *error)
 {
     struct virtio_rng *rng = &machine->rng;
     return virtio_rng_init(rng, &machine->vm.memory, &machine->trace, error) &&
-           machine_add_virtio(machine, &rng->virtio, SANDBOX_DEVICE, error) &&
-           virtio_rng_start(rng, error);
+           machine_add_virtio(machine, &rng->virtio, SANDBOX_DEVICE, error);
 }
 
 bool machine_add_devices(struct machine *machine, struct error *error)
@@ -154,6 +155,20 @@ bool machine_add_devices(struct machine *machine, struct error *error)
             return false;
     return (!options->virtio_console || add_console(machine, error)) &&
            (!options->rng || add_rng(machine, error)) && machine_add_vfio(machine, error);
+}
+
+bool machine_start_devices(struct machine *machine, struct error *error)
+{
+    const struct options *options = machine->options;
+    for (unsigned i = 0; i < machine->virtio_count && machine->update.takeover >= 0; i++)
+        virtio_device_begin_paused(machine->virtio[i]);
+    if (options_has_gpu(options) && !gpu_start(&machine->gpu, error))
+        return false;
+    for (unsigned i = 0; i < options->disk_count; i++)
+        if (!virtio_blk_start(&machine->disks[i], error))
+            return false;
+    return (!options->virtio_console || virtio_console_start(&machine->console, error)) &&
+           (!options->rng || virtio_rng_start(&machine->rng, error));
 }
 
 void machine_finish_virtio(struct machine *machine)

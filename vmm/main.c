@@ -9,6 +9,8 @@
  */
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
 
 #include "devices/exit.h"
 #include "vmm/experiments/command.h"
@@ -17,6 +19,8 @@
 #include "vmm/options.h"
 #include "vmm/platform.h"
 #include "vmm/probe.h"
+#include "vmm/supervisor.h"
+#include "vmm/update.h"
 #include "vmm/version.h"
 
 enum exit_status {
@@ -66,28 +70,57 @@ static int status_of(const struct vm_outcome *outcome)
     case VM_END_SIGNAL: /* the verdict is the signal's number; 0: the time limit */
         fprintf(stderr, "s2vmm: %s\n", outcome->error.text);
         return outcome->verdict ? 128 + (int)outcome->verdict : STATUS_TIME_LIMIT;
+    case VM_END_UPDATE:
     case VM_END_NONE:
         break;
     }
     BUG_ON(true);
 }
 
+/* Another s2vmm has the guest, or keeps it: nothing of what both share is taken down. */
+static _Noreturn void leave(struct machine *machine, int status)
+{
+    machine_leave(machine);
+    _exit(status);
+}
+
 static int run(const struct options *options)
 {
     struct error error;
-    struct vm_outcome outcome;
+    struct vm_outcome outcome = {0};
     struct machine *machine = calloc(1, sizeof *machine);
     if (!machine) {
         error_set(&error, ERROR_HOST_MEMORY, "no memory for the machine");
         return report(&error);
     }
-    int status =
-        machine_init(machine, options, &error) && machine_run(machine, &outcome, &error)
-            ? status_of(&outcome)
-            : report(&error);
+    bool ran =
+        machine_init(machine, options, &error) && machine_run(machine, &outcome, &error);
+    if (ran && outcome.end == VM_END_UPDATE)
+        leave(machine, STATUS_SUCCESS);
+    if (!ran && machine->update.takeover >= 0) {
+        machine_update_failed(machine, &error);
+        leave(machine, STATUS_HOST);
+    }
+    int status = ran ? status_of(&outcome) : report(&error);
     machine_finish(machine);
     free(machine);
     return status;
+}
+
+/* The supervisor needs the command line as it was given: reading it cuts words off. */
+static int run_supervised(struct options *options, char **argv)
+{
+    struct error error;
+    if (options->update_socket && options->update_takeover < 0 &&
+        !supervisor_start(options->update_socket, argv, &options->update_control, &error))
+        return report(&error);
+    return run(options);
+}
+
+static int update(const struct options *options)
+{
+    struct error error;
+    return update_command(options, &error) ? STATUS_SUCCESS : report(&error);
 }
 
 /* --- probe --- */
@@ -136,23 +169,21 @@ static int experiment(const struct options *options)
     return STATUS_CONFIG;
 }
 
-int main(int argc, char **argv)
+/* --- all of them --- */
+
+static int execute(struct options *options, char **argv)
 {
-    struct options options;
-    struct error error;
-    if (!options_parse(argc, argv, &options, &error)) {
-        fprintf(stderr, "s2vmm: %s\n", error.text);
-        return STATUS_CONFIG;
-    }
-    switch (options.command) {
+    switch (options->command) {
     case OPTIONS_RUN:
-        return run(&options);
+        return run_supervised(options, argv);
     case OPTIONS_PROBE:
-        return probe(&options);
+        return probe(options);
     case OPTIONS_MATRIX:
-        return matrix(&options);
+        return matrix(options);
     case OPTIONS_EXPERIMENT:
-        return experiment(&options);
+        return experiment(options);
+    case OPTIONS_UPDATE:
+        return update(options);
     case OPTIONS_HELP:
         options_print_help(stdout);
         return STATUS_SUCCESS;
@@ -161,4 +192,42 @@ int main(int argc, char **argv)
         return STATUS_SUCCESS;
     }
     return STATUS_CONFIG;
+}
+
+static void free_words(char **words)
+{
+    for (char **word = words; word && *word; word++)
+        free(*word);
+    free(words);
+}
+
+/* NULL at the end, as argv has. */
+static char **copy_of(int argc, char **argv)
+{
+    char **copy = calloc((size_t)argc + 1, sizeof *copy);
+    bool good = copy != NULL;
+    for (int i = 0; good && i < argc; i++)
+        good = (copy[i] = strdup(argv[i])) != NULL;
+    if (good)
+        return copy;
+    free_words(copy);
+    return NULL;
+}
+
+int main(int argc, char **argv)
+{
+    struct options options;
+    struct error error;
+    char **given = copy_of(argc, argv);
+    int status = STATUS_CONFIG;
+    if (!given) {
+        fprintf(stderr, "s2vmm: no memory for the command line\n");
+        return STATUS_HOST;
+    }
+    if (options_parse(argc, argv, &options, &error))
+        status = execute(&options, given);
+    else
+        fprintf(stderr, "s2vmm: %s\n", error.text);
+    free_words(given);
+    return status;
 }

@@ -50,6 +50,10 @@ enum option_id {
     OPTION_HTML,
     OPTION_EXPORTERS,
     OPTION_DMABUF,
+    OPTION_UPDATE_SOCKET,
+    OPTION_BINARY,
+    OPTION_COUNT,
+    OPTION_TAKE_OVER,
     OPTION_TRACE,
     OPTION_HELP,
     OPTION_VERSION,
@@ -90,6 +94,10 @@ static const struct option long_options[] = {
     {"html", required_argument, NULL, OPTION_HTML},
     {"exporters", required_argument, NULL, OPTION_EXPORTERS},
     {"dmabuf", required_argument, NULL, OPTION_DMABUF},
+    {"update-socket", required_argument, NULL, OPTION_UPDATE_SOCKET},
+    {"binary", required_argument, NULL, OPTION_BINARY},
+    {"count", required_argument, NULL, OPTION_COUNT},
+    {"take-over", required_argument, NULL, OPTION_TAKE_OVER}, /* the supervisor's */
     {"trace", no_argument, NULL, OPTION_TRACE},
     {"help", no_argument, NULL, OPTION_HELP},
     {"version", no_argument, NULL, OPTION_VERSION},
@@ -156,6 +164,12 @@ static bool take_option(int id, const char *value, struct options *options)
         break;
     case OPTION_DMABUF:
         options->dmabuf = value;
+        break;
+    case OPTION_UPDATE_SOCKET:
+        options->update_socket = value;
+        break;
+    case OPTION_BINARY:
+        options->binary = value;
         break;
     case OPTION_JSON:
         options->json = true;
@@ -274,6 +288,13 @@ static bool parse_option(int id, char *value, struct options *options,
     case OPTION_QUOTA:
         good = parse_quota(value, &options->quota, error);
         break;
+    case OPTION_COUNT:
+        good = parse_number("--count", value, 1, 1000000, &number, error);
+        options->update_count = (unsigned)number;
+        break;
+    case OPTION_TAKE_OVER:
+        good = parse_take_over(value, options, error);
+        break;
     case OPTION_FORCE_MAP_INFO:
         good = parse_forced_map_info(value, options, error);
         break;
@@ -355,6 +376,15 @@ static bool check(const struct options *options, struct error *error)
                          "experiment %s needs --guest FILE: the guest.elf that `make` "
                          "builds",
                          options->experiment);
+    if (command != OPTIONS_UPDATE && (options->binary || options->update_count > 0))
+        return error_set(error, ERROR_CONFIG_USAGE,
+                         "--binary and --count are for `s2vmm update`");
+    if (command != OPTIONS_UPDATE && command != OPTIONS_RUN && options->update_socket)
+        return error_set(error, ERROR_CONFIG_USAGE,
+                         "--update-socket %s is for `s2vmm run`", options->update_socket);
+    if (command == OPTIONS_UPDATE && !options->update_socket)
+        return error_set(error, ERROR_CONFIG_USAGE,
+                         "update needs the PATH of the run's --update-socket");
     if (command == OPTIONS_MATRIX)
         return check_matrix(options, error);
     return command != OPTIONS_RUN || check_run(options, error);
@@ -364,7 +394,7 @@ static bool no_command(struct error *error)
 {
     return error_set(error, ERROR_CONFIG_USAGE,
                      "what shall I do? `s2vmm run`, `s2vmm probe`, `s2vmm matrix`, "
-                     "`s2vmm experiment`, or `s2vmm --help`");
+                     "`s2vmm experiment`, `s2vmm update`, or `s2vmm --help`");
 }
 
 /* What getopt_long() did not like; of short options there are none. */
@@ -388,6 +418,8 @@ bool options_parse(int argc, char **argv, struct options *options, struct error 
         .window_size = DEFAULT_WINDOW,
         .observe_s2 = true,
         .sandbox = sandbox_default_mode(),
+        .update_control = -1,
+        .update_takeover = -1,
     };
     if (argc < 2)
         return no_command(error);
@@ -399,10 +431,12 @@ bool options_parse(int argc, char **argv, struct options *options, struct error 
         options->command = OPTIONS_MATRIX;
     else if (strcmp(argv[1], "experiment") == 0)
         options->command = OPTIONS_EXPERIMENT;
+    else if (strcmp(argv[1], "update") == 0)
+        options->command = OPTIONS_UPDATE;
     else if (argv[1][0] != '-')
         return error_set(error, ERROR_CONFIG_USAGE,
-                         "there is no command \"%s\": expected run, probe, matrix or "
-                         "experiment",
+                         "there is no command \"%s\": expected run, probe, matrix, "
+                         "experiment or update",
                          argv[1]);
 
     opterr = 0;
@@ -418,6 +452,8 @@ bool options_parse(int argc, char **argv, struct options *options, struct error 
     }
     if (options->command == OPTIONS_EXPERIMENT && optind < argc)
         options->experiment = argv[optind++];
+    if (options->command == OPTIONS_UPDATE && optind < argc)
+        options->update_socket = argv[optind++];
     if (optind < argc)
         return error_set(error, ERROR_CONFIG_USAGE,
                          "\"%s\" is too much: options begin with --", argv[optind]);

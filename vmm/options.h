@@ -20,6 +20,7 @@ enum options_command {
     OPTIONS_PROBE,
     OPTIONS_MATRIX,
     OPTIONS_EXPERIMENT,
+    OPTIONS_UPDATE,
     OPTIONS_HELP,
     OPTIONS_VERSION,
 };
@@ -118,6 +119,11 @@ struct options {
     const char *dmabuf;     /* probe: an exporter's name, FD or PID:FD; or NULL */
     const char *experiment; /* its name; NULL: the list of all */
     bool trace;
+    const char *update_socket; /* run: path, or NULL; update: its argument */
+    const char *binary;        /* update: the file to execute; NULL: this program's */
+    unsigned update_count;     /* update: how often */
+    int update_control;        /* run: a socket to the supervisor, or -1 */
+    int update_takeover;       /* run: a socket to an old VMM, whose guest it is; or -1 */
 };
 
 /* True if the machine has a GPU. */

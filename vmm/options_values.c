@@ -2,6 +2,8 @@
 #include "vmm/options_values.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -221,6 +223,27 @@ bool parse_quota(char *text, struct quota_limits *limits, struct error *error)
         if (!parse_limit(item, value ? value : "", limits, error))
             return false;
     }
+    return true;
+}
+
+/* A descriptor that is open and ours, not one of the three that everybody has. */
+static bool take_socket(unsigned long number, int *fd)
+{
+    *fd = number > 2 && number <= INT_MAX ? (int)number : -1;
+    return *fd >= 0 && fcntl(*fd, F_SETFD, FD_CLOEXEC) == 0;
+}
+
+bool parse_take_over(const char *text, struct options *options, struct error *error)
+{
+    char *end;
+    unsigned long control = strtoul(text, &end, 10);
+    unsigned long takeover = *end == ',' ? strtoul(end + 1, &end, 10) : 0;
+    if (*end || !take_socket(control, &options->update_control) ||
+        !take_socket(takeover, &options->update_takeover))
+        return error_set(error, ERROR_CONFIG_USAGE,
+                         "--take-over \"%s\": it is for `s2vmm update` only, which says "
+                         "what is behind it",
+                         text);
     return true;
 }
 

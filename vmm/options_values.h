@@ -33,6 +33,9 @@ bool parse_displays(const char *text, struct options *options, struct error *err
  * `text` may be cut. */
 bool parse_quota(char *text, struct quota_limits *limits, struct error *error);
 
+/* --take-over CONTROL,OLD, of the supervisor: two sockets. */
+bool parse_take_over(const char *text, struct options *options, struct error *error);
+
 /* --force-map-info cached|uncached|wc|NUMBER */
 bool parse_forced_map_info(const char *text, struct options *options,
                            struct error *error);

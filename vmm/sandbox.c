@@ -34,6 +34,7 @@ const char *sandbox_role_name(enum sandbox_role role)
         [SANDBOX_TERMINAL] = "terminal",
         [SANDBOX_TERMINAL_WATCHER] = "terminal-watcher",
         [SANDBOX_SIGNALS] = "signals",
+        [SANDBOX_UPDATE] = "update",
         [SANDBOX_RENDERER_START] = "renderer-start",
         [SANDBOX_RENDER_LAUNCHER] = "render-launcher",
         [SANDBOX_RENDER_SERVER] = "render-server",

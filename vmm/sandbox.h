@@ -39,6 +39,7 @@ enum sandbox_role {
     SANDBOX_TERMINAL,
     SANDBOX_TERMINAL_WATCHER, /* a process of its own */
     SANDBOX_SIGNALS,
+    SANDBOX_UPDATE,          /* hands the guest to another s2vmm */
     SANDBOX_RENDERER_START,  /* the GPU's thread at first */
     SANDBOX_RENDER_LAUNCHER, /* a process that executes the next one */
     SANDBOX_RENDER_SERVER,   /* a process with Vulkan drivers, and its children */

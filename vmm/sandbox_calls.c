@@ -111,6 +111,13 @@ static const struct call calls[] = {
     {SCMP_SYS(unlink),          GPU, ANY},
     {SCMP_SYS(unlinkat),        GPU | IN(MAIN), ANY},
 
+    /* The guest goes to another s2vmm: sockets that are there, the state. */
+    {SCMP_SYS(sendmsg),         IN(UPDATE), ANY},
+    {SCMP_SYS(recvmsg),         IN(UPDATE), ANY},
+    {SCMP_SYS(shutdown),        IN(UPDATE), ANY},
+    {SCMP_SYS(memfd_create),    IN(UPDATE), ANY},
+    {SCMP_SYS(fcntl),           IN(UPDATE), ANY},
+
     /* The end of a run: the terminal's watcher, the server's launcher, the trace instance. */
     {SCMP_SYS(rmdir),           IN(MAIN), ANY},
     {SCMP_SYS(kill),            IN(MAIN), NO_OTHER_GROUP},
@@ -204,7 +211,7 @@ static const struct {
     {IN(MAIN) | IN(TERMINAL) | IN(TERMINAL_WATCHER), "T"},
     {GPU | IN(VCPU), "b"},                            /* dma-bufs */
     {GPU, "du"},                                      /* DRM, udmabuf */
-    {IN(VCPU) | IN(MAIN), ";"},                       /* VFIO: interrupts, reset */
+    {IN(VCPU) | IN(MAIN) | IN(UPDATE), ";"},          /* VFIO: interrupts, reset, mappings */
     {IN(GPU), "HL;"},                                 /* --blobs-from: dma_heap, dmabuf-lab, VFIO */
     {VIRGL, ">"},                                     /* sync_file */
 };

@@ -239,6 +239,7 @@ static void open_for(struct rules *rules, const struct sandbox *sandbox,
     case SANDBOX_TERMINAL:
     case SANDBOX_TERMINAL_WATCHER:
     case SANDBOX_SIGNALS:
+    case SANDBOX_UPDATE:
     case SANDBOX_ROLE_COUNT:
         break;
     }

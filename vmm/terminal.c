@@ -76,6 +76,12 @@ static void restore(const struct terminal *terminal)
 
 /* --- watcher --- */
 
+static void close_fd(int fd)
+{
+    if (fd >= 0)
+        close(fd);
+}
+
 /* Never returns. All signals are blocked, the terminal's too: only then a process in the
  * background may set its modes (tty_jobctrl.c of Linux, __tty_check_change()). */
 static _Noreturn void watch(struct terminal *terminal, int pipe_end)
@@ -136,12 +142,12 @@ static bool start_watcher(struct terminal *terminal, struct error *error)
 /* The terminal is restored: the watcher is not needed any more. */
 static void stop_watcher(struct terminal *terminal)
 {
-    if (terminal->watcher <= 0)
-        return;
-    kill(terminal->watcher, SIGKILL); /* it blocks the others */
-    while (waitpid(terminal->watcher, NULL, 0) < 0 && errno == EINTR) {
+    if (terminal->watcher > 0) {
+        kill(terminal->watcher, SIGKILL); /* it blocks the others */
+        while (waitpid(terminal->watcher, NULL, 0) < 0 && errno == EINTR) {
+        }
     }
-    close(terminal->watcher_pipe);
+    close_fd(terminal->watcher_pipe); /* another s2vmm's watcher ends with it */
 }
 
 /* --- output --- */
@@ -250,6 +256,18 @@ static void read_signal(struct terminal *terminal)
     tell_size(terminal);
 }
 
+/* Waits while it is paused. */
+static void park(struct terminal *terminal)
+{
+    pthread_mutex_lock(&terminal->lock);
+    terminal->parked = true;
+    pthread_cond_broadcast(&terminal->changed);
+    while (terminal->paused)
+        pthread_cond_wait(&terminal->changed, &terminal->lock);
+    terminal->parked = false;
+    pthread_mutex_unlock(&terminal->lock);
+}
+
 enum { POLL_INPUT, POLL_ROOM, POLL_SIGNAL, POLL_FLUSH, POLL_QUIT, POLL_COUNT };
 
 static void *run(void *context)
@@ -263,8 +281,9 @@ static void *run(void *context)
         [POLL_QUIT] = {.fd = terminal->quit_fd, .events = POLLIN},
     };
     bool was_in_background = false;
+    park(terminal);
     tell_size(terminal);
-    while (fds[POLL_QUIT].revents == 0) {
+    while (!atomic_load(&terminal->quit)) {
         /* A shell's `fg` for a job that runs sends no signal: look now and then. */
         bool in_background = is_in_background(terminal);
         if (was_in_background && !in_background)
@@ -275,6 +294,12 @@ static void *run(void *context)
         fds[POLL_INPUT].fd = reads ? terminal->input : -1; /* poll() skips -1 */
         if (poll(fds, POLL_COUNT, in_background ? TERMINAL_LOOK_MILLISECONDS : -1) < 0) {
             BUG_ON(errno != EINTR && errno != EAGAIN && errno != ENOMEM);
+            continue;
+        }
+        if (fds[POLL_QUIT].revents != 0) {
+            eventfd_t count;
+            eventfd_read(terminal->quit_fd, &count);
+            park(terminal);
             continue;
         }
         if (fds[POLL_SIGNAL].revents != 0)
@@ -296,6 +321,12 @@ static void *run(void *context)
 
 static bool open_fds(struct terminal *terminal, struct error *error)
 {
+    pthread_condattr_t attributes;
+    pthread_condattr_init(&attributes);
+    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+    pthread_cond_init(&terminal->changed, &attributes);
+    pthread_condattr_destroy(&attributes);
+    pthread_mutex_init(&terminal->lock, NULL);
     sigset_t set;
     sigemptyset(&set);
     sigaddset(&set, SIGCONT);
@@ -311,8 +342,7 @@ static bool open_fds(struct terminal *terminal, struct error *error)
                      strerror(errno));
 }
 
-bool terminal_init(struct terminal *terminal, int input, FILE *output,
-                   struct error *error)
+static void clear(struct terminal *terminal, int input, FILE *output)
 {
     *terminal = (struct terminal){
         .initialised = true,
@@ -321,11 +351,29 @@ bool terminal_init(struct terminal *terminal, int input, FILE *output,
         .output = output,
         .watcher_pipe = -1,
     };
+}
+
+bool terminal_init(struct terminal *terminal, int input, FILE *output,
+                   struct error *error)
+{
+    clear(terminal, input, output);
     terminal->is_tty = tcgetattr(input, &terminal->original) == 0;
     terminal->raw = make_raw(&terminal->original);
     if (open_fds(terminal, error) &&
         (!terminal->is_tty || start_watcher(terminal, error)))
         return true;
+    terminal_finish(terminal);
+    return false;
+}
+
+bool terminal_init_over(struct terminal *terminal, int input, FILE *output,
+                        struct state_reader *reader, struct error *error)
+{
+    clear(terminal, input, output);
+    terminal->paused = true;
+    if (open_fds(terminal, error) && terminal_load_modes(terminal, reader, error))
+        return true;
+    terminal->is_tty = false;
     terminal_finish(terminal);
     return false;
 }
@@ -347,17 +395,13 @@ bool terminal_start(struct terminal *terminal, const struct terminal_sink *sink,
     return terminal->thread_runs;
 }
 
-static void close_fd(int fd)
-{
-    if (fd >= 0)
-        close(fd);
-}
-
 void terminal_finish(struct terminal *terminal)
 {
     if (!terminal->initialised)
         return;
     if (terminal->thread_runs) {
+        atomic_store(&terminal->quit, true);
+        terminal_resume(terminal);
         eventfd_write(terminal->quit_fd, 1);
         pthread_join(terminal->thread, NULL);
     }
@@ -368,5 +412,7 @@ void terminal_finish(struct terminal *terminal)
     close_fd(terminal->signal_fd);
     close_fd(terminal->flush_fd);
     close_fd(terminal->quit_fd);
+    pthread_cond_destroy(&terminal->changed);
+    pthread_mutex_destroy(&terminal->lock);
     *terminal = (struct terminal){0};
 }

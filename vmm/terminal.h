@@ -32,6 +32,7 @@
 #include <termios.h>
 
 #include "vmm/sandbox.h"
+#include "vmm/state.h"
 
 #define TERMINAL_BUFFER_SIZE        4096
 #define TERMINAL_FLUSH_MILLISECONDS 10
@@ -61,9 +62,15 @@ struct terminal {
     pid_t watcher;
     int watcher_pipe; /* write end */
 
+    pthread_mutex_t lock; /* paused, parked */
+    pthread_cond_t changed;
+    bool paused;
+    bool parked; /* the thread waits because of that */
+
     int signal_fd; /* SIGCONT and SIGWINCH */
     int flush_fd;  /* timerfd */
-    int quit_fd;   /* eventfd */
+    int quit_fd;   /* eventfd: look at quit and paused */
+    atomic_bool quit;
     atomic_bool flush_is_due;
 
     /* The thread's. */
@@ -80,6 +87,27 @@ struct terminal {
  * not touch the terminal yet. The fd and the stream are kept, not closed. ERROR_HOST_SYSTEM. */
 bool terminal_init(struct terminal *terminal, int input, FILE *output,
                    struct error *error);
+
+/* The same for a terminal that another s2vmm is using, and goes on using unless we take over: its
+ * modes, and the watcher, which stays while one of both lives. The terminal is paused. `reader` has
+ * what terminal_save_modes() wrote. ERROR_CONFIG_FILE, ERROR_HOST_SYSTEM. */
+bool terminal_init_over(struct terminal *terminal, int input, FILE *output,
+                        struct state_reader *reader, struct error *error);
+
+/* The thread stops, and can be saved. ERROR_HOST_SYSTEM: not within this time. */
+bool terminal_pause(struct terminal *terminal, unsigned milliseconds,
+                    struct error *error);
+void terminal_resume(struct terminal *terminal);
+
+/* What was typed, and did not reach the guest yet. Loading: before terminal_start().
+ * ERROR_CONFIG_FILE. */
+void terminal_save(const struct terminal *terminal, struct state_writer *writer);
+bool terminal_load(struct terminal *terminal, struct state_reader *reader,
+                   struct error *error);
+
+void terminal_save_modes(const struct terminal *terminal, struct state_writer *writer);
+bool terminal_load_modes(struct terminal *terminal, struct state_reader *reader,
+                         struct error *error);
 
 /* Raw mode, and the thread that reads. ERROR_HOST_SYSTEM. */
 bool terminal_start(struct terminal *terminal, const struct terminal_sink *sink,

@@ -193,9 +193,25 @@ static void finish_exit(struct vcpu *vcpu)
     kvm_run(vcpu->fd);
 }
 
+/* Whether the vCPU runs on; in a pause it waits here. */
+static bool may_run(struct vcpu *vcpu, bool *has_run)
+{
+    struct vm *vm = vcpu->vm;
+    if (!atomic_load(&vm->stopping) && !atomic_load(&vm->paused))
+        return true;
+    if (*has_run) /* a KVM_RUN before a state is loaded would be the first */
+        finish_exit(vcpu);
+    *has_run = false;
+    if (!vm_park(vm))
+        return false;
+    __atomic_store_n(&vcpu->run->immediate_exit, 0, __ATOMIC_SEQ_CST);
+    return !atomic_load(&vm->stopping);
+}
+
 static void *thread_main(void *argument)
 {
     struct vcpu *vcpu = argument;
+    bool has_run = false;
     struct error error;
     char name[16];
     snprintf(name, sizeof name, "vcpu%u", vcpu->index);
@@ -204,14 +220,14 @@ static void *thread_main(void *argument)
         vm_end_with(vcpu->vm, VM_END_HOST, 0, &error);
         return NULL;
     }
-    while (!atomic_load(&vcpu->vm->stopping)) {
+    while (may_run(vcpu, &has_run)) {
         int number = kvm_run(vcpu->fd);
+        has_run = true;
         if (number == 0)
             handle_exit(vcpu);
         else
             run_failed(vcpu, number);
     }
-    finish_exit(vcpu);
     return NULL;
 }
 

@@ -131,6 +131,7 @@ bool vm_init(struct vm *vm, const struct vm_config *config, struct trace *trace,
     pthread_condattr_init(&attributes);
     pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
     pthread_cond_init(&vm->ended, &attributes);
+    pthread_cond_init(&vm->parked_changed, &attributes);
     pthread_condattr_destroy(&attributes);
 
     if (!set_up(vm, error)) {
@@ -143,6 +144,7 @@ bool vm_init(struct vm *vm, const struct vm_config *config, struct trace *trace,
 static void stop_vcpus(struct vm *vm)
 {
     atomic_store(&vm->stopping, true);
+    vm_resume(vm);
     for (unsigned i = 0; i < vm->vcpu_count; i++)
         vcpu_kick(&vm->vcpus[i]);
     for (unsigned i = 0; i < vm->vcpu_count; i++)
@@ -170,33 +172,48 @@ void vm_finish(struct vm *vm)
     close_if_open(vm->fd);
     kvm_close(&vm->kvm);
     pthread_cond_destroy(&vm->ended);
+    pthread_cond_destroy(&vm->parked_changed);
     pthread_mutex_destroy(&vm->lock);
     *vm = (struct vm){0};
 }
 
-/* Waits until someone called vm_end_with(), or until the time is over. */
-static void wait_for_end(struct vm *vm, unsigned time_limit_seconds)
-{
-    struct timespec deadline;
-    clock_gettime(CLOCK_MONOTONIC, &deadline);
-    deadline.tv_sec += time_limit_seconds;
+#define NANOSECONDS UINT64_C(1000000000)
 
+static uint64_t now(void)
+{
+    struct timespec time;
+    clock_gettime(CLOCK_MONOTONIC, &time);
+    return (uint64_t)time.tv_sec * NANOSECONDS + (uint64_t)time.tv_nsec;
+}
+
+/* As pthread_cond_timedwait(); 0: for ever. */
+static int wait_until(pthread_cond_t *condition, pthread_mutex_t *lock, uint64_t deadline)
+{
+    const struct timespec time = {.tv_sec = (time_t)(deadline / NANOSECONDS),
+                                  .tv_nsec = (long)(deadline % NANOSECONDS)};
+    return deadline == 0 ? pthread_cond_wait(condition, lock)
+                         : pthread_cond_timedwait(condition, lock, &time);
+}
+
+/* Until someone called vm_end_with(), or the time is over; and a pause is. */
+static void wait_for_end(struct vm *vm)
+{
     int number = 0;
     pthread_mutex_lock(&vm->lock);
-    while (vm->outcome.end == VM_END_NONE && number != ETIMEDOUT) {
-        if (time_limit_seconds == 0)
-            pthread_cond_wait(&vm->ended, &vm->lock);
-        else
-            number = pthread_cond_timedwait(&vm->ended, &vm->lock, &deadline);
-    }
+    while (vm->outcome.end == VM_END_NONE && number != ETIMEDOUT)
+        number = wait_until(&vm->ended, &vm->lock, vm->deadline);
     pthread_mutex_unlock(&vm->lock);
 
     if (number == ETIMEDOUT) {
         struct error error;
         error_set(&error, ERROR_GUEST_LIMIT, "stopped by the time limit of %u s",
-                  time_limit_seconds);
+                  vm->time_limit);
         vm_end_with(vm, VM_END_SIGNAL, 0, &error);
     }
+    pthread_mutex_lock(&vm->lock);
+    while (atomic_load(&vm->paused))
+        pthread_cond_wait(&vm->ended, &vm->lock);
+    pthread_mutex_unlock(&vm->lock);
 }
 
 bool vm_run(struct vm *vm, struct vm_entry entry, unsigned time_limit_seconds,
@@ -206,20 +223,24 @@ bool vm_run(struct vm *vm, struct vm_entry entry, unsigned time_limit_seconds,
            vm_continue(vm, time_limit_seconds, outcome, error);
 }
 
-bool vm_continue(struct vm *vm, unsigned time_limit_seconds, struct vm_outcome *outcome,
-                 struct error *error)
+/* The boot vCPU last: the others are waiting in KVM when it calls them. */
+static bool start_vcpus(struct vm *vm, struct error *error)
 {
-    /* The boot vCPU last: the others are waiting in KVM when it calls them. */
     for (unsigned i = vm->vcpu_count; i-- > 0;) {
         if (!vcpu_start(&vm->vcpus[i], error)) {
             stop_vcpus(vm);
             return false;
         }
     }
+    return true;
+}
+
+bool vm_wait(struct vm *vm, struct vm_outcome *outcome, struct error *error)
+{
     /* All threads are there. */
     bool good = sandbox_enter(vm->config.sandbox, SANDBOX_MAIN, error);
     if (good)
-        wait_for_end(vm, time_limit_seconds);
+        wait_for_end(vm);
     stop_vcpus(vm);
 
     pthread_mutex_lock(&vm->lock);
@@ -227,6 +248,96 @@ bool vm_continue(struct vm *vm, unsigned time_limit_seconds, struct vm_outcome *
     pthread_mutex_unlock(&vm->lock);
     return good;
 }
+
+bool vm_continue(struct vm *vm, unsigned time_limit_seconds, struct vm_outcome *outcome,
+                 struct error *error)
+{
+    vm->time_limit = time_limit_seconds;
+    vm->deadline = time_limit_seconds > 0 ? now() + time_limit_seconds * NANOSECONDS : 0;
+    return start_vcpus(vm, error) && vm_wait(vm, outcome, error);
+}
+
+/* --- pause --- */
+
+/* All vCPUs wait; the lock is held. */
+static bool wait_for_parked(struct vm *vm, uint64_t deadline, struct error *error)
+{
+    while (vm->parked < vm->vcpu_count)
+        if (wait_until(&vm->parked_changed, &vm->lock, deadline) == ETIMEDOUT)
+            return error_set(error, ERROR_HOST_SYSTEM,
+                             "%u of %u vCPUs do not stop: is the console's output read?",
+                             vm->vcpu_count - vm->parked, vm->vcpu_count);
+    return true;
+}
+
+bool vm_start_paused(struct vm *vm, struct error *error)
+{
+    atomic_store(&vm->paused, true);
+    if (!start_vcpus(vm, error))
+        return false;
+    pthread_mutex_lock(&vm->lock);
+    while (vm->parked < vm->vcpu_count && vm->outcome.end != VM_END_HOST)
+        pthread_cond_wait(&vm->parked_changed, &vm->lock);
+    bool good = vm->outcome.end != VM_END_HOST;
+    if (!good)
+        *error = vm->outcome.error;
+    pthread_mutex_unlock(&vm->lock);
+    return good;
+}
+
+bool vm_pause(struct vm *vm, unsigned milliseconds, struct error *error)
+{
+    uint64_t deadline = now() + milliseconds * UINT64_C(1000000);
+    pthread_mutex_lock(&vm->lock);
+    bool good = vm->outcome.end == VM_END_NONE;
+    if (good) {
+        atomic_store(&vm->paused, true);
+        for (unsigned i = 0; i < vm->vcpu_count; i++)
+            vcpu_kick(&vm->vcpus[i]);
+        good = wait_for_parked(vm, deadline, error);
+        if (good && vm->outcome.end != VM_END_NONE) /* one of them just ended it */
+            good = error_set(error, ERROR_GUEST_STATE, "the guest's run has ended");
+    } else {
+        error_set(error, ERROR_GUEST_STATE, "the guest's run has ended");
+    }
+    pthread_mutex_unlock(&vm->lock);
+    if (!good)
+        vm_resume(vm);
+    return good;
+}
+
+void vm_resume(struct vm *vm)
+{
+    pthread_mutex_lock(&vm->lock);
+    atomic_store(&vm->paused, false);
+    pthread_cond_broadcast(&vm->ended);
+    pthread_cond_broadcast(&vm->parked_changed);
+    pthread_mutex_unlock(&vm->lock);
+}
+
+void vm_leave(struct vm *vm)
+{
+    pthread_mutex_lock(&vm->lock);
+    vm->outcome = (struct vm_outcome){.end = VM_END_UPDATE};
+    atomic_store(&vm->stopping, true);
+    pthread_mutex_unlock(&vm->lock);
+    vm_resume(vm);
+}
+
+bool vm_park(struct vm *vm)
+{
+    pthread_mutex_lock(&vm->lock);
+    vm->parked++;
+    pthread_cond_broadcast(&vm->parked_changed);
+    while (atomic_load(&vm->paused))
+        pthread_cond_wait(&vm->parked_changed, &vm->lock);
+    vm->parked--;
+    bool runs = !atomic_load(&vm->stopping);
+    pthread_mutex_unlock(&vm->lock);
+    return runs;
+}
+
+/* --- end --- */
 
 void vm_end_with(struct vm *vm, enum vm_end end, uint32_t verdict,
                  const struct error *error)
@@ -241,6 +352,7 @@ void vm_end_with(struct vm *vm, enum vm_end end, uint32_t verdict,
         /* The vCPU that caused it runs no further instruction. */
         atomic_store(&vm->stopping, true);
         pthread_cond_broadcast(&vm->ended);
+        pthread_cond_broadcast(&vm->parked_changed);
     }
     pthread_mutex_unlock(&vm->lock);
 }

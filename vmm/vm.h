@@ -58,6 +58,7 @@ enum vm_end {
     VM_END_CRASH, /* triple fault, a panic that the guest reports, or what KVM cannot emulate */
     VM_END_HOST,   /* KVM or the host failed */
     VM_END_SIGNAL, /* the user stopped it, or a time limit did */
+    VM_END_UPDATE, /* another process has taken the guest over: vm_leave() */
 };
 
 struct vm_outcome {
@@ -105,10 +106,15 @@ struct vm {
     vm_page_lost_function *page_lost; /* or NULL: it ends the run */
     void *page_lost_context;
 
-    pthread_mutex_t lock; /* outcome */
-    pthread_cond_t ended;
+    pthread_mutex_t lock; /* outcome, and what follows */
+    pthread_cond_t ended; /* or not paused any more */
+    pthread_cond_t parked_changed;
     struct vm_outcome outcome;
     atomic_bool stopping;
+    atomic_bool paused;  /* no vCPU runs, and the end of the run waits */
+    unsigned parked;     /* vCPUs that wait because of that */
+    unsigned time_limit; /* seconds; 0: none */
+    uint64_t deadline;   /* when it is over, in ns of CLOCK_MONOTONIC */
 };
 
 /* Opens KVM, checks the capabilities, makes the VM, its RAM at the places of vmm/layout.h,
@@ -130,6 +136,30 @@ bool vm_continue(struct vm *vm, unsigned time_limit_seconds, struct vm_outcome *
 
 /* After a run: it has not ended. For a VM that was saved, and that nobody took over. */
 void vm_undo_end(struct vm *vm);
+
+/* --- a pause, in which another process may take the guest over --- */
+
+/* The vCPUs' threads, in their sandbox, but none of them runs before vm_resume(). For a VM that
+ * vm_state_load() is going to fill. ERROR_HOST_SYSTEM, ERROR_HOST_KVM. */
+bool vm_start_paused(struct vm *vm, struct error *error);
+
+/* What vm_run() does once the vCPUs have been started: waits for the end, also of a pause. The
+ * calling thread enters SANDBOX_MAIN. */
+bool vm_wait(struct vm *vm, struct vm_outcome *outcome, struct error *error);
+
+/* Stops the vCPUs, with their last exits finished. Whoever ends the run from now on is heard after
+ * vm_resume(). False, and nothing has changed: it has ended (ERROR_GUEST_STATE), or a vCPU did
+ * not stop in this time (ERROR_HOST_SYSTEM). Not a vCPU's thread. */
+bool vm_pause(struct vm *vm, unsigned milliseconds, struct error *error);
+
+/* The vCPUs go on. */
+void vm_resume(struct vm *vm);
+
+/* In a pause: the run has ended with VM_END_UPDATE, whoever else ended it meanwhile. */
+void vm_leave(struct vm *vm);
+
+/* For vCPUs' threads: waits while the VM is paused; false: the run is to end. */
+bool vm_park(struct vm *vm);
 
 /* Ends the run; the first call wins. Any thread, also a vCPU's. error may be NULL. */
 void vm_end_with(struct vm *vm, enum vm_end end, uint32_t verdict,

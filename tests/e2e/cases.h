@@ -10,8 +10,9 @@
 
 #define CASE_TEXTS_MAX     10
 #define CASE_ARGUMENTS_MAX 12
-#define CASE_GUEST         "<guest>" /* an argument: the path of the tiny guest */
-#define CASE_IMAGE         "<image>" /* in an argument: the path of a file, see below */
+#define CASE_GUEST         "<guest>"  /* an argument: the path of the tiny guest */
+#define CASE_SOCKET        "<socket>" /* an argument: --update-socket, with a path */
+#define CASE_IMAGE         "<image>"  /* in an argument: the path of a file, see below */
 
 /* What an environment may have. */
 enum case_need {
@@ -80,13 +81,15 @@ enum case_reader {
     READER_FULL, /* /dev/full */
 };
 
-/* What is looked at on the host while it runs: tests/e2e/host.h; or done: tests/e2e/server.h. */
+/* What is looked at on the host while it runs: tests/e2e/host.h; or done: tests/e2e/server.h,
+ * tests/e2e/update.h. */
 enum case_watch {
     WATCH_NOTHING,
     WATCH_LEFTOVERS,
     WATCH_GREED, /* most_* */
     WATCH_SERVER_DIES,
     WATCH_SERVER_STORM,
+    WATCH_UPDATES, /* update_* */
 };
 
 struct e2e_case {
@@ -114,6 +117,12 @@ struct e2e_case {
     enum case_watch watch;
     unsigned most_descriptors; /* of the VMM */
     unsigned most_mib;         /* of memory, of the VMM and the render server */
+
+    unsigned updates;          /* `s2vmm update --count` */
+    const char *update_when;   /* once stdout has this text */
+    const char *update_binary; /* a file of the build, or a path; NULL: s2vmm */
+    int update_status;         /* exit status of the client */
+    const char *update_says;   /* on its stdout or stderr */
 };
 
 /* A JSON member as s2vmm writes it. */
@@ -158,5 +167,8 @@ extern const unsigned e2e_case_peer_count;
 /* cases_vfio.c: devices of the host. */
 extern const struct e2e_case e2e_cases_vfio[];
 extern const unsigned e2e_case_vfio_count;
+/* cases_update.c: s2vmm is replaced under a running guest. */
+extern const struct e2e_case e2e_cases_update[];
+extern const unsigned e2e_case_update_count;
 
 #endif

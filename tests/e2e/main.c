@@ -19,6 +19,7 @@
 #include "tests/e2e/picture.h"
 #include "tests/e2e/run.h"
 #include "tests/e2e/server.h"
+#include "tests/e2e/update.h"
 
 static const struct {
     const char *word;
@@ -75,6 +76,7 @@ static const struct e2e_case *case_at(unsigned index)
         {e2e_cases_sandbox, e2e_case_sandbox_count},
         {e2e_cases_vfio, e2e_case_vfio_count},
         {e2e_cases_server, e2e_case_server_count},
+        {e2e_cases_update, e2e_case_update_count},
     };
     for (size_t i = 0; i < sizeof tables / sizeof tables[0]; i++) {
         if (index < tables[i].count)
@@ -168,9 +170,10 @@ START_TEST(case_holds)
     if (with_slots)
         arguments[count++] = "--map-strategy=slot";
     for (unsigned i = 0; i < CASE_ARGUMENTS_MAX && test->arguments[i]; i++)
-        arguments[count++] = strcmp(test->arguments[i], CASE_GUEST) == 0
-                                 ? run_guest_path()
-                                 : test->arguments[i];
+        arguments[count++] =
+            strcmp(test->arguments[i], CASE_GUEST) == 0    ? run_guest_path()
+            : strcmp(test->arguments[i], CASE_SOCKET) == 0 ? update_socket_option()
+                                                           : test->arguments[i];
 
     char path[PICTURE_PATH_MAX];
     char screenshot[PICTURE_PATH_MAX + 32];
@@ -187,6 +190,10 @@ START_TEST(case_holds)
     static struct host_watch watch;
     static struct server_watch killer;
     bool kills = test->watch == WATCH_SERVER_DIES || test->watch == WATCH_SERVER_STORM;
+    static struct update_watch updates;
+    bool updated = test->watch == WATCH_UPDATES;
+    if (updated)
+        update_watch_init(&updates, test);
     host_watch_init(&watch, test->watch);
     server_watch_init(&killer, test->watch);
     const struct run_plan plan = {
@@ -200,10 +207,13 @@ START_TEST(case_holds)
         .image_space = test->image_space,
         .image_cut = test->image_cut,
         .reader = test->reader,
-        .look = kills                          ? server_watch_look
+        .look = updated                        ? update_watch_look
+                : kills                        ? server_watch_look
                 : test->watch == WATCH_NOTHING ? NULL
                                                : host_watch_look,
-        .look_context = kills ? (void *)&killer : &watch,
+        .look_context = updated ? (void *)&updates
+                        : kills ? (void *)&killer
+                                : &watch,
     };
     run_s2vmm(&plan, &result);
     ck_assert_msg(result.status == test->status,
@@ -219,6 +229,8 @@ START_TEST(case_holds)
     host_watch_check(&watch, test);
     if (kills)
         server_watch_check(&killer, test);
+    if (updated)
+        update_watch_check(&updates);
 }
 END_TEST
 
@@ -254,6 +266,7 @@ int main(int argc, char **argv)
         print_names();
         return EXIT_SUCCESS;
     }
+    update_impostor(argc, argv);
     unsigned wanted;
     unsigned has = read_environment(&wanted);
     over_pci = has & NEEDS_PCI;

@@ -279,7 +279,7 @@ static const struct {
     const char *text; /* a part of the message */
 } bad[] = {
     {"s2vmm", "what shall I do?"},
-    {"s2vmm fly", "no command \"fly\": expected run, probe, matrix or experiment"},
+    {"s2vmm fly", "no command \"fly\": expected run, probe, matrix, experiment or update"},
     {"s2vmm ''", "no command \"\""},
     {"s2vmm -", "\"-\" is too much"},
     {"s2vmm --json", "what shall I do?"},

@@ -256,6 +256,7 @@ static enum matrix_machine_end end_of(const struct vm_outcome *outcome,
     case VM_END_POWER_OFF:
     case VM_END_RESET:
     case VM_END_CRASH:
+    case VM_END_UPDATE:
     case VM_END_NONE:
         break;
     }

@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * s2vmm is replaced under a running guest (guest/scenarios/update.c), which sees nothing of it; and
+ * by what is no s2vmm, or breaks off: then the guest goes on where it was.
+ */
+#include "tests/e2e/cases.h"
+#include "vmm/types.h"
+
+#include <signal.h>
+
+#if defined(__aarch64__)
+#define KERNEL  "/run/lab/linux/Image"
+#define CONSOLE "ttyAMA0"
+#else
+#define KERNEL  "/run/lab/linux/vmlinuz"
+#define CONSOLE "ttyS0"
+#endif
+
+#define GUEST(seconds) .needs = NEEDS_KVM, .scenario = "scenario=update seconds=" seconds, .watch = WATCH_UPDATES
+#define LINES(last)    .out = {"line 0\nline 1\nline 2\nline 3\n", last, "PASS update"}
+#define NO_GPU         .arguments = {CASE_SOCKET, "--gpu=none"}
+
+/* One is tried, and the guest goes on. */
+#define REFUSED(why)                                                                     \
+    .updates = 1, .update_when = "line 3", .update_status = 3, .update_says = (why)
+#define IMPOSTOR(part) .update_binary = "e2e-tests", .environment = "S2VMM_IMPOSTOR=" part
+
+/* A shell that writes a disk, reads it back, and compares, again and again. */
+#define WRITES                                                                           \
+    "cd /dev; i=0; $b dd if=/dev/urandom of=a bs=64k count=4; "                          \
+    "while [ $i -lt 40 ]; do $b dd if=a of=vda bs=64k oflag=direct 2>/dev/null && "      \
+    "$b dd if=vda bs=64k count=4 iflag=direct 2>/dev/null | $b cmp - a && "              \
+    "echo round $i is right; i=$((i+1)); done; echo the end of the rounds"
+#define LINUX                                                                            \
+    "run", "--kernel=" KERNEL, "--initrd=/run/lab/linux/initrd.cpio", "--gpu=none",      \
+        "--timeout=110", CASE_SOCKET, "--disk=" CASE_IMAGE
+#define SHELL(parameters, commands)                                                      \
+    "--append=console=" CONSOLE " rdinit=/guest-init quiet panic=-1 " parameters         \
+    "modules=virtio_pci,virtio_mmio,virtio_blk -- "                                      \
+    "/bin/busybox sh -c \"b=/bin/busybox; " commands "\""
+
+// clang-format off
+const struct e2e_case e2e_cases_update[] = {
+    {.name = "update", GUEST("6"), LINES("line 59\n"), NO_GPU,
+     .updates = 1, .update_when = "line 3", .update_says = "updated: pause "},
+    {.name = "update-devices", GUEST("8"), LINES("line 79\n"), .image_size = 1 << 20,
+     .arguments = {CASE_SOCKET, "--gpu=none", "--disk=" CASE_IMAGE, "--rng", "--console=virtio", "--transport=pci"},
+     .updates = 3, .update_when = "line 3", .update_says = "3 updates: pause median"},
+    {.name = "update-100", GUEST("60"), LINES("line 599\n"), NO_GPU,
+     .updates = 100, .update_when = "line 3", .update_says = "100 updates: pause median"},
+    /* Each vCPU counts; the others are started by the first one. */
+    {.name = "update-smp", .needs = NEEDS_KVM | NEEDS_HARDWARE, .scenario = "scenario=update seconds=10", .watch = WATCH_UPDATES,
+     .arguments = {CASE_SOCKET, "--gpu=none", "--cpus=4"}, LINES("line 99\n"),
+     .updates = 5, .update_when = "line 3", .update_says = "5 updates: pause median"},
+
+    /* What has a state that cannot be handed over. */
+    {.name = "update-gpu", GUEST("6"), LINES("line 59\n"), .arguments = {CASE_SOCKET, "--gpu=2d"},
+     REFUSED("the state of virtio-gpu cannot be handed over")},
+    /* What is no s2vmm, or not one that keeps its word. */
+    {.name = "update-false", GUEST("6"), LINES("line 59\n"), NO_GPU, .update_binary = "/bin/false",
+     REFUSED("before it was ready: live update: the other side is gone")},
+    {.name = "update-no-program", GUEST("6"), LINES("line 59\n"), NO_GPU, .update_binary = "/proc/version",
+     REFUSED("the new s2vmm cannot be executed: Permission denied")},
+    {.name = "update-guest", GUEST("6"), LINES("line 59\n"), NO_GPU, .update_binary = "guest.elf",
+     REFUSED("the new s2vmm, before it was ready")},
+    {.name = "update-hangs", GUEST("20"), LINES("line 199\n"), NO_GPU, IMPOSTOR("hangs"),
+     REFUSED("before it was ready: live update: the other side said nothing for 10000 ms")},
+    {.name = "update-lies", GUEST("6"), LINES("line 59\n"), NO_GPU, IMPOSTOR("lies"),
+     REFUSED("before it was ready: live update: the other side sent no message")},
+    {.name = "update-hangs-with-it", GUEST("10"), LINES("line 99\n"), NO_GPU, IMPOSTOR("hangs-with-it"),
+     REFUSED("with the state: live update: the other side said nothing for 5000 ms")},
+    {.name = "update-refuses", GUEST("6"), LINES("line 59\n"), NO_GPU, IMPOSTOR("refuses"),
+     REFUSED("with the state: no, thank you")},
+    {.name = "update-dies", GUEST("6"), LINES("line 59\n"), NO_GPU, IMPOSTOR("dies"),
+     REFUSED("live update: the other side is gone")},
+    {.name = "update-dies-late", GUEST("6"), LINES("line 59\n"), NO_GPU, IMPOSTOR("dies-late"),
+     REFUSED("live update: the other side is gone")},
+
+    /* Ends of a run after an update: its time limit is that of the whole run; signals reach who has the guest. */
+    {.name = "update-timeout", GUEST("600"), .status = 124, .arguments = {CASE_SOCKET, "--gpu=none", "--timeout=20"},
+     .out = {"line 20\n"}, .err = {"stopped by the time limit of 20 s"},
+     .updates = 2, .update_when = "line 3", .update_says = "2 updates"},
+
+    /* A Linux guest that uses its disk. */
+    {.name = "linux-update-pci", .needs = NEEDS_LINUX, .watch = WATCH_UPDATES, .image_size = 1 << 20,
+     .arguments = {LINUX, "--transport=pci", SHELL("", WRITES)},
+     .out = {"round 0 is right", "round 10 is right", "round 39 is right", "the end of the rounds"},
+     .updates = 5, .update_when = "round 1 is right", .update_says = "5 updates"},
+    {.name = "linux-update-mmio", .needs = NEEDS_LINUX, .watch = WATCH_UPDATES, .image_size = 1 << 20,
+     .arguments = {LINUX, "--transport=mmio", "--cpus=2", SHELL("", WRITES)},
+     .out = {"round 0 is right", "round 10 is right", "round 39 is right", "the end of the rounds"},
+     .updates = 5, .update_when = "round 1 is right", .update_says = "5 updates"},
+};
+// clang-format on
+
+const unsigned e2e_case_update_count = ARRAY_SIZE(e2e_cases_update);
