@@ -193,12 +193,14 @@ void vfio_config_start(struct vfio_pci *pci)
         add_msix(pci);
     add_power_management(pci);
     copy_bar_kinds(pci);
-    config[PCI_INTERRUPT_PIN] = pci->interrupts.pin != 0;
+    pci->function.volatiles[PCI_STATUS] = PCI_STATUS_INTERRUPT;
+    if (pci->msi != 0)
+        put32(pci->function.volatiles, pci->msi + PCI_MSI_PENDING_64, UINT32_MAX);
+    config[PCI_INTERRUPT_PIN] = pci->interrupts.pin.gsi != 0;
     if (!pci->device.can_reset)
         config[pci->function.express_capability + PCI_EXP_DEVCAP + 3] &=
             (uint8_t) ~(PCI_EXP_DEVCAP_FLR >> 24);
     mask_entries(pci);
-    vfio_config_changed(pci);
 }
 
 /* --- what the guest writes --- */
@@ -219,41 +221,11 @@ static void read_msi(struct vfio_pci *pci, unsigned flags)
         };
 }
 
-/* Under the lock. */
-static void settle(struct vfio_pci *pci)
-{
-    struct vfio_message messages[VFIO_VECTORS_MAX];
-    if (pci->kind != VFIO_MSIX) {
-        vfio_interrupts_apply(&pci->interrupts, pci->kind, pci->count, pci->messages);
-        return;
-    }
-    for (unsigned i = 0; i < pci->interrupts.msix_count; i++) {
-        const uint32_t *entry = pci->entries[i];
-        messages[i] = (struct vfio_message){
-            .address = (uint64_t)entry[UPPER_ADDRESS] << 32 | (entry[ADDRESS] & ~3u),
-            .data = entry[DATA],
-            .masked = pci->function_masked ||
-                      (entry[CONTROL] & PCI_MSIX_ENTRY_CTRL_MASKBIT) != 0,
-        };
-    }
-    vfio_interrupts_apply(&pci->interrupts, VFIO_MSIX, pci->interrupts.msix_count,
-                          messages);
-}
-
-static void set_command(struct vfio_pci *pci, uint16_t command)
-{
-    if (command != pci->written_command)
-        vfio_device_write(&pci->device, &pci->device.config, PCI_COMMAND, 2, command);
-    pci->written_command = command;
-}
-
-void vfio_config_changed(struct vfio_pci *pci)
+void vfio_config_read_kind(struct vfio_pci *pci)
 {
     uint32_t command = read_shown(pci, PCI_COMMAND, 2);
     uint32_t msi = pci->msi ? read_shown(pci, pci->msi + PCI_MSI_FLAGS, 2) : 0;
     uint32_t msix = pci->msix ? read_shown(pci, pci->msix + PCI_MSIX_FLAGS, 2) : 0;
-    set_command(pci, (uint16_t)(pci->command | (command & PCI_COMMAND_MASTER)));
-    pthread_mutex_lock(&pci->lock);
     pci->count = 0;
     pci->function_masked = (msix & PCI_MSIX_FLAGS_MASKALL) != 0;
     if (msix & PCI_MSIX_FLAGS_ENABLE)
@@ -264,6 +236,48 @@ void vfio_config_changed(struct vfio_pci *pci)
         pci->kind = command & PCI_COMMAND_INTX_DISABLE ? VFIO_NO_INTERRUPT : VFIO_PIN;
     if (pci->kind == VFIO_MSI)
         read_msi(pci, msi);
+}
+
+unsigned vfio_config_messages(const struct vfio_pci *pci, struct vfio_message *messages)
+{
+    if (pci->kind != VFIO_MSIX) {
+        memcpy(messages, pci->messages, sizeof pci->messages);
+        return pci->count;
+    }
+    for (unsigned i = 0; i < pci->interrupts.msix_count; i++) {
+        const uint32_t *entry = pci->entries[i];
+        messages[i] = (struct vfio_message){
+            .address = (uint64_t)entry[UPPER_ADDRESS] << 32 | (entry[ADDRESS] & ~3u),
+            .data = entry[DATA],
+            .masked = pci->function_masked ||
+                      (entry[CONTROL] & PCI_MSIX_ENTRY_CTRL_MASKBIT) != 0,
+        };
+    }
+    return pci->interrupts.msix_count;
+}
+
+/* Under the lock. */
+static void settle(struct vfio_pci *pci)
+{
+    struct vfio_message messages[VFIO_VECTORS_MAX];
+    unsigned count = vfio_config_messages(pci, messages);
+    vfio_interrupts_apply(&pci->interrupts, pci->kind, count, messages);
+}
+
+uint16_t vfio_config_command(const struct vfio_pci *pci)
+{
+    return (uint16_t)(pci->command |
+                      (read_shown(pci, PCI_COMMAND, 2) & PCI_COMMAND_MASTER));
+}
+
+void vfio_config_changed(struct vfio_pci *pci)
+{
+    uint16_t command = vfio_config_command(pci);
+    if (command != pci->written_command)
+        vfio_device_write(&pci->device, &pci->device.config, PCI_COMMAND, 2, command);
+    pci->written_command = command;
+    pthread_mutex_lock(&pci->lock);
+    vfio_config_read_kind(pci);
     settle(pci);
     pthread_mutex_unlock(&pci->lock);
 }

@@ -51,7 +51,8 @@ void vfio_container_finish(struct vfio_container *container)
         return;
     for (unsigned i = 0; i < container->group_count; i++)
         calls->close(calls->context, container->groups[i].fd);
-    calls->close(calls->context, container->fd);
+    if (container->fd >= 0)
+        calls->close(calls->context, container->fd);
     *container = (struct vfio_container){0};
 }
 

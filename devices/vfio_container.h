@@ -9,7 +9,7 @@
  *     group   /dev/vfio/N    ---- what the IOMMU cannot tell apart
  *       device               ---- devices/vfio_device.h
  *
- * The descriptors stay usable across exec, and an update of the program may keep them: with
+ * The descriptors can be given to another program, which takes the place of this one: with
  * VFIO_DMA_UNMAP_FLAG_VADDR and VFIO_DMA_MAP_FLAG_VADDR RAM gets new host addresses.
  */
 #ifndef S2VMM_VFIO_CONTAINER_H
@@ -17,6 +17,7 @@
 
 #include "devices/vfio_calls.h"
 #include "vmm/guest_memory.h"
+#include "vmm/state.h"
 
 #define VFIO_GROUPS_MAX 4u
 
@@ -47,6 +48,27 @@ void vfio_container_finish(struct vfio_container *container);
  * to do. */
 bool vfio_container_open_device(struct vfio_container *container, const char *address,
                                 int *fd, struct error *error);
+
+/* --- vfio_container_state.c: for another program, while devices go on --- */
+
+/* The section VFIC: the descriptors of the container and its groups. */
+void vfio_container_save(const struct vfio_container *container,
+                         struct state_writer *writer);
+
+/* In the place of vfio_container_init(), in the other program: with the same RAM, at any
+ * address. The old one has released it. ERROR_CONFIG_FILE, ERROR_CONFIG_HOST, ERROR_HOST_SYSTEM. */
+bool vfio_container_load(struct vfio_container *container, const struct vfio_calls *calls,
+                         const struct guest_memory *memory, struct state_reader *reader,
+                         struct error *error);
+
+/* RAM has no host address from now on: no device may be opened meanwhile. ERROR_CONFIG_HOST: this
+ * kernel cannot; ERROR_HOST_SYSTEM; vfio_container_take_back() is needed after an error, too. */
+bool vfio_container_release(const struct vfio_container *container, struct error *error);
+
+/* RAM is here again, also when another program has it meanwhile (at best a dead one). ERROR_CONFIG_HOST,
+ * ERROR_HOST_SYSTEM. */
+bool vfio_container_take_back(const struct vfio_container *container,
+                              struct error *error);
 
 /* --- vfio_sysfs.c --- */
 

@@ -21,10 +21,20 @@ static bool connect_vector(struct vfio_interrupts *interrupts, struct vfio_vecto
     const struct vfio_irqfds *irqfds = interrupts->irqfds;
     if (vector->connected == on)
         return true;
-    if (!irqfds->connect(irqfds->context, vector->gsi, vector->event_fd, -1, on, error))
+    if (!irqfds->connect(irqfds->context, vector->gsi, vector->event_fd,
+                         vector->unmask_fd, on, error))
         return false;
     vector->connected = on;
     return true;
+}
+
+/* Tries all of them. */
+static bool disconnect(struct vfio_interrupts *interrupts, struct error *error)
+{
+    bool good = connect_vector(interrupts, &interrupts->pin, false, error);
+    for (unsigned i = 0; i < interrupts->vector_count; i++)
+        good &= connect_vector(interrupts, &interrupts->vectors[i], false, error);
+    return good;
 }
 
 /* --- life --- */
@@ -34,22 +44,82 @@ static unsigned least(unsigned a, unsigned b)
     return a < b ? a : b;
 }
 
-/* Routes come with an irqfd, which a masked vector has not. */
-static bool add_vectors(struct vfio_interrupts *interrupts, unsigned count,
-                        struct error *error)
+static int take(int *fd)
 {
-    while (interrupts->vector_count < count) {
-        struct vfio_vector *vector = &interrupts->vectors[interrupts->vector_count];
-        if (!make_event(interrupts->device, &vector->event_fd, error))
-            return false;
-        interrupts->vector_count++;
-        if (!irq_routes_add(interrupts->routes, vector->event_fd, &vector->gsi, error))
+    int taken = *fd;
+    *fd = -1;
+    return taken;
+}
+
+/* The eventfds are those of another program, or none yet. */
+static void set_fds(struct vfio_interrupts *interrupts, struct vfio_interrupts_kept *kept)
+{
+    interrupts->pin.event_fd = kept != NULL ? take(&kept->pin_fd) : -1;
+    interrupts->pin.unmask_fd = kept != NULL ? take(&kept->unmask_fd) : -1;
+    for (unsigned i = 0; i < VFIO_VECTORS_MAX; i++)
+        interrupts->vectors[i] = (struct vfio_vector){
+            .event_fd =
+                kept != NULL && i < kept->vector_count ? take(&kept->event_fds[i]) : -1,
+            .unmask_fd = -1,
+        };
+}
+
+static bool make_events(struct vfio_interrupts *interrupts, struct error *error)
+{
+    const struct vfio_device *device = interrupts->device;
+    struct vfio_vector *pin = &interrupts->pin;
+    bool good = make_event(device, &pin->event_fd, error) &&
+                make_event(device, &pin->unmask_fd, error);
+    for (unsigned i = 0; good && i < interrupts->vector_count; i++)
+        good = make_event(device, &interrupts->vectors[i].event_fd, error);
+    return good;
+}
+
+/* The irqfd comes with the first message that is not masked. */
+static bool add_routes(struct vfio_interrupts *interrupts, struct error *error)
+{
+    for (unsigned i = 0; i < interrupts->vector_count; i++)
+        if (!irq_routes_add(interrupts->routes, -1, &interrupts->vectors[i].gsi, error))
             return error_wrap(error, "%s", interrupts->device->address);
-        vector->connected = true;
-        if (!connect_vector(interrupts, vector, false, error))
-            return false;
-    }
     return true;
+}
+
+/* Whether the device, and this machine, have so many of the kind. */
+static bool is_possible(const struct vfio_interrupts *interrupts,
+                        enum vfio_interrupt_kind kind, unsigned count)
+{
+    switch (kind) {
+    case VFIO_NO_INTERRUPT:
+        break;
+    case VFIO_PIN:
+        return interrupts->pin.gsi != 0;
+    case VFIO_MSI:
+        return count > 0 && count <= interrupts->msi_count;
+    case VFIO_MSIX:
+        return count > 0 && count <= interrupts->msix_count;
+    }
+    return false;
+}
+
+/* What another program has left is what it is said to be, as far as can be seen. */
+static bool take_over(struct vfio_interrupts *interrupts,
+                      const struct vfio_interrupts_kept *kept, struct error *error)
+{
+    bool is_off = kept->kind == VFIO_NO_INTERRUPT && kept->active == 0;
+    bool good = kept->vector_count == interrupts->vector_count &&
+                interrupts->pin.event_fd >= 0 && interrupts->pin.unmask_fd >= 0 &&
+                (is_off || is_possible(interrupts, kept->kind, kept->active)) &&
+                (kept->kind != VFIO_PIN || kept->active == 0);
+    for (unsigned i = 0; i < interrupts->vector_count; i++)
+        good = good && interrupts->vectors[i].event_fd >= 0;
+    interrupts->kind = kept->kind;
+    interrupts->active = kept->active;
+    return good || error_set(error, ERROR_CONFIG_FILE,
+                             "%s: the state's interrupts, kind %u, %u of %u on, are not "
+                             "this device's, which has %u and %s",
+                             interrupts->device->address, kept->kind, kept->active,
+                             kept->vector_count, interrupts->vector_count,
+                             interrupts->pin.gsi ? "a pin" : "no pin");
 }
 
 bool vfio_interrupts_init(struct vfio_interrupts *interrupts,
@@ -57,45 +127,51 @@ bool vfio_interrupts_init(struct vfio_interrupts *interrupts,
                           const struct vfio_interrupts_config *config,
                           struct error *error)
 {
+    struct vfio_interrupts_kept *kept = config->kept;
     *interrupts = (struct vfio_interrupts){
         .device = device,
         .irqfds = config->irqfds,
         .routes = config->routes,
         .trace = config->trace,
         .requester = config->requester,
-        .pin_fd = -1,
-        .unmask_fd = -1,
     };
     if (vfio_device_irq_count(device, VFIO_PCI_INTX_IRQ_INDEX) > 0)
-        interrupts->pin = config->pin;
+        interrupts->pin.gsi = config->pin;
     if (config->routes != NULL) {
         interrupts->msi_count = least(
             vfio_device_irq_count(device, VFIO_PCI_MSI_IRQ_INDEX), VFIO_VECTORS_MAX);
         interrupts->msix_count = least(
             vfio_device_irq_count(device, VFIO_PCI_MSIX_IRQ_INDEX), VFIO_VECTORS_MAX);
     }
-    unsigned count = interrupts->msi_count > interrupts->msix_count
-                         ? interrupts->msi_count
-                         : interrupts->msix_count;
-    if (make_event(device, &interrupts->pin_fd, error) &&
-        make_event(device, &interrupts->unmask_fd, error) &&
-        add_vectors(interrupts, count, error))
+    interrupts->vector_count = interrupts->msi_count > interrupts->msix_count
+                                   ? interrupts->msi_count
+                                   : interrupts->msix_count;
+    set_fds(interrupts, kept);
+    if ((kept != NULL ? take_over(interrupts, kept, error)
+                      : make_events(interrupts, error)) &&
+        add_routes(interrupts, error))
         return true;
     vfio_interrupts_finish(interrupts);
     return false;
 }
 
+static void close_vector(struct vfio_vector *vector)
+{
+    if (vector->event_fd >= 0)
+        close(vector->event_fd);
+    if (vector->unmask_fd >= 0)
+        close(vector->unmask_fd);
+}
+
 void vfio_interrupts_finish(struct vfio_interrupts *interrupts)
 {
+    struct error error;
     if (interrupts->device == NULL)
         return;
-    vfio_interrupts_apply(interrupts, VFIO_NO_INTERRUPT, 0, NULL);
-    for (unsigned i = 0; i < interrupts->vector_count; i++)
-        close(interrupts->vectors[i].event_fd);
-    if (interrupts->pin_fd >= 0)
-        close(interrupts->pin_fd);
-    if (interrupts->unmask_fd >= 0)
-        close(interrupts->unmask_fd);
+    (void)vfio_interrupts_pause(interrupts, &error); /* the VM's end takes them, too */
+    for (unsigned i = 0; i < VFIO_VECTORS_MAX; i++)
+        close_vector(&interrupts->vectors[i]);
+    close_vector(&interrupts->pin);
     *interrupts = (struct vfio_interrupts){0};
 }
 
@@ -131,20 +207,15 @@ static void drain(int fd)
 
 static void switch_off(struct vfio_interrupts *interrupts)
 {
-    const struct vfio_irqfds *irqfds = interrupts->irqfds;
     struct error error;
     if (interrupts->kind == VFIO_NO_INTERRUPT)
         return;
     bool good = vfio_device_set_irqs(interrupts->device, index_of(interrupts->kind), 0,
                                      NULL, &error);
-    if (interrupts->kind == VFIO_PIN) /* KVM lowers the pin with the last such irqfd */
-        good &= irqfds->connect(irqfds->context, interrupts->pin, interrupts->pin_fd,
-                                interrupts->unmask_fd, false, &error);
-    for (unsigned i = 0; i < interrupts->active; i++) {
-        good &= connect_vector(interrupts, &interrupts->vectors[i], false, &error);
+    good &= disconnect(interrupts, &error); /* KVM lowers the pin with its last irqfd */
+    for (unsigned i = 0; i < interrupts->active; i++)
         drain(interrupts->vectors[i].event_fd);
-    }
-    drain(interrupts->pin_fd);
+    drain(interrupts->pin.event_fd);
     if (!good)
         warn(interrupts, &error);
     interrupts->kind = VFIO_NO_INTERRUPT;
@@ -154,17 +225,15 @@ static void switch_off(struct vfio_interrupts *interrupts)
 static bool switch_on(struct vfio_interrupts *interrupts, enum vfio_interrupt_kind kind,
                       unsigned count, struct error *error)
 {
-    const struct vfio_irqfds *irqfds = interrupts->irqfds;
     const struct vfio_device *device = interrupts->device;
     int fds[VFIO_VECTORS_MAX];
     interrupts->kind = kind;
     interrupts->active = 0;
     if (kind == VFIO_PIN)
-        return irqfds->connect(irqfds->context, interrupts->pin, interrupts->pin_fd,
-                               interrupts->unmask_fd, true, error) &&
+        return connect_vector(interrupts, &interrupts->pin, true, error) &&
                vfio_device_set_irqs(device, VFIO_PCI_INTX_IRQ_INDEX, 1,
-                                    &interrupts->pin_fd, error) &&
-               vfio_device_set_unmask(device, interrupts->unmask_fd, error);
+                                    &interrupts->pin.event_fd, error) &&
+               vfio_device_set_unmask(device, interrupts->pin.unmask_fd, error);
     for (unsigned i = 0; i < count; i++)
         fds[i] = interrupts->vectors[i].event_fd;
     interrupts->active = count;
@@ -182,23 +251,6 @@ static bool apply_message(struct vfio_interrupts *interrupts, struct vfio_vector
     return (message->masked ||
             irq_routes_set(interrupts->routes, vector->gsi, routed, error)) &&
            connect_vector(interrupts, vector, !message->masked, error);
-}
-
-/* Whether the device, and this machine, have so many of the kind. */
-static bool is_possible(const struct vfio_interrupts *interrupts,
-                        enum vfio_interrupt_kind kind, unsigned count)
-{
-    switch (kind) {
-    case VFIO_NO_INTERRUPT:
-        break;
-    case VFIO_PIN:
-        return interrupts->pin != 0;
-    case VFIO_MSI:
-        return count > 0 && count <= interrupts->msi_count;
-    case VFIO_MSIX:
-        return count > 0 && count <= interrupts->msix_count;
-    }
-    return false;
 }
 
 void vfio_interrupts_apply(struct vfio_interrupts *interrupts,
@@ -221,6 +273,42 @@ void vfio_interrupts_apply(struct vfio_interrupts *interrupts,
         warn(interrupts, &error);
         switch_off(interrupts);
     }
+}
+
+/* --- for another program --- */
+
+bool vfio_interrupts_pause(struct vfio_interrupts *interrupts, struct error *error)
+{
+    interrupts->lent = true;
+    return disconnect(interrupts, error);
+}
+
+static void raise(int fd)
+{
+    (void)eventfd_write(fd, 1); /* full: it is raised */
+}
+
+/* KVM lowers the pin with its irqfd, and VFIO has masked it if it was up: what is still up comes
+ * again when VFIO looks, as after the guest's end of interrupt (drivers/vfio/pci/vfio_pci_intrs.c,
+ * vfio_pci_intx_unmask_handler()). A message that the other program's KVM took is in no
+ * eventfd any more. */
+bool vfio_interrupts_resume(struct vfio_interrupts *interrupts,
+                            const struct vfio_message *messages, struct error *error)
+{
+    for (unsigned i = 0; i < interrupts->active; i++) {
+        struct vfio_vector *vector = &interrupts->vectors[i];
+        if (!apply_message(interrupts, vector, &messages[i], error))
+            return false;
+        if (interrupts->lent && !messages[i].masked)
+            raise(vector->event_fd);
+    }
+    if (interrupts->kind == VFIO_PIN) {
+        if (!connect_vector(interrupts, &interrupts->pin, true, error))
+            return false;
+        raise(interrupts->pin.unmask_fd);
+    }
+    interrupts->lent = false;
+    return true;
 }
 
 uint32_t vfio_interrupts_pending(const struct vfio_interrupts *interrupts)

@@ -183,8 +183,10 @@ static bool put_on_bus(struct vfio_pci *pci, const struct vfio_pci_config *confi
         .trace = config->trace,
         .requester = config->slot << 3,
         .pin = config->host->config.intx_irq,
+        .kept = config->kept != NULL ? &config->kept->interrupts : NULL,
     };
-    reset_device(pci);
+    if (config->kept == NULL)
+        reset_device(pci);
     if (!vfio_interrupts_init(&pci->interrupts, &pci->device, &interrupts, error))
         return false;
     pci->function =
@@ -194,7 +196,20 @@ static bool put_on_bus(struct vfio_pci *pci, const struct vfio_pci_config *confi
     if (!pci_host_add(config->host, &pci->function, config->slot, error))
         return false;
     vfio_config_start(pci);
+    if (config->kept != NULL)
+        vfio_pci_restore(pci, config->kept);
+    else
+        vfio_config_changed(pci);
     return pci_function_start(&pci->function, error);
+}
+
+static bool get_device(const struct vfio_pci_config *config, int *fd, struct error *error)
+{
+    if (config->kept == NULL)
+        return vfio_container_open_device(config->container, config->address, fd, error);
+    *fd = config->kept->device_fd;
+    config->kept->device_fd = -1;
+    return true;
 }
 
 bool vfio_pci_init(struct vfio_pci *pci, const struct vfio_pci_config *config,
@@ -206,7 +221,7 @@ bool vfio_pci_init(struct vfio_pci *pci, const struct vfio_pci_config *config,
         .trace = config->trace,
         .traps_all = config->traps_all,
     };
-    if (!vfio_container_open_device(config->container, config->address, &fd, error))
+    if (!get_device(config, &fd, error))
         return false;
     snprintf(pci->address, sizeof pci->address, "%s", config->address);
     if (!vfio_device_init(&pci->device, config->container->calls, pci->address, fd,
@@ -217,7 +232,7 @@ bool vfio_pci_init(struct vfio_pci *pci, const struct vfio_pci_config *config,
         trace_detail(pci->trace, "vfio",
                      "%s: PCI slot %u; pin: %s, MSI: %u, MSI-X: %u messages; VFIO can%s "
                      "reset it, and can%s export its BARs as dma-bufs",
-                     pci->address, config->slot, pci->interrupts.pin ? "yes" : "no",
+                     pci->address, config->slot, pci->interrupts.pin.gsi ? "yes" : "no",
                      pci->interrupts.msi_count, pci->interrupts.msix_count,
                      pci->device.can_reset ? "" : "not",
                      pci->device.exports_bars ? "" : "not");

@@ -13,7 +13,7 @@
  * vCPU would end with EFAULT. The guest's bit decides in the bridge (vmm/pci.h).
  *
  * devices/vfio_pci.c is the function and its BARs, devices/vfio_config.c its configuration space and
- * its MSI-X table. Sources: PCI Express Base Specification 6.0, 7.5.1, 7.5.2 (power management), 7.7.1
+ * its MSI-X table, devices/vfio_pci_state.c what another program needs to go on with it. Sources: PCI Express Base Specification 6.0, 7.5.1, 7.5.2 (power management), 7.7.1
  * (MSI), 7.7.2 (MSI-X); drivers/vfio/pci/vfio_pci_core.c, vfio_pci_config.c of Linux 6.12.
  */
 #ifndef S2VMM_VFIO_PCI_H
@@ -76,6 +76,13 @@ struct vfio_pci {
                     [4]; /* of the MSI-X table, as the guest wrote them */
 };
 
+/* What another program leaves of a device, which goes on meanwhile. */
+struct vfio_pci_kept {
+    int device_fd;
+    uint32_t entries[VFIO_VECTORS_MAX][4];
+    struct vfio_interrupts_kept interrupts;
+};
+
 struct vfio_pci_config {
     struct vfio_container *container;
     const char *address; /* "0000:00:05.0" */
@@ -86,6 +93,7 @@ struct vfio_pci_config {
     const struct vfio_irqfds *irqfds;
     struct memslot_table *memslots;
     struct trace *trace;
+    struct vfio_pci_kept *kept; /* vfio_pci_load()'s; else NULL */
 };
 
 /* Opens the device, resets it, and puts it on the bus. All of the config is kept but for the address.
@@ -93,17 +101,47 @@ struct vfio_pci_config {
  * after an error. */
 bool vfio_pci_init(struct vfio_pci *pci, const struct vfio_pci_config *config,
                    struct error *error);
-/* After the vCPUs have ended, and before the memslots; a zeroed object is fine. */
+/* After the vCPUs have ended, and before the memslots; a zeroed object is fine. The end of the last
+ * descriptor, here or in another program, switches interrupts and Bus Master off
+ * (drivers/vfio/pci/vfio_pci_core.c, vfio_pci_core_disable()). */
 void vfio_pci_finish(struct vfio_pci *pci);
+
+/* --- vfio_pci_state.c: for another program, while the device goes on --- */
+
+/* Old program, with its vCPUs stopped: the device's interrupts wait in eventfds from now on, before
+ * the interrupt controller is saved. ERROR_HOST_KVM; resume is needed after an error, too. */
+bool vfio_pci_pause(struct vfio_pci *pci, struct error *error);
+
+/* The section VFIO; after pause. */
+void vfio_pci_save(const struct vfio_pci *pci, struct state_writer *writer,
+                   uint32_t instance);
+
+/* New program, in the place of vfio_pci_init(), before irq_routes_load() and pci_host_load(): the device
+ * is neither reset nor told anything. Errors as there, and ERROR_CONFIG_FILE. */
+bool vfio_pci_load(struct vfio_pci *pci, const struct vfio_pci_config *config,
+                   struct state_reader *reader, uint32_t instance, struct error *error);
+
+/* New program, when all else has been loaded; old program, when nobody took over and the other one is
+ * dead: interrupts go to the guest again, also those that came meanwhile. ERROR_HOST_KVM;
+ * ERROR_CONFIG_FILE: what is on is not what configuration space says. */
+bool vfio_pci_resume(struct vfio_pci *pci, struct error *error);
+
+/* For vfio_pci_init(): the MSI-X table. */
+void vfio_pci_restore(struct vfio_pci *pci, const struct vfio_pci_kept *kept);
 
 /* --- vfio_config.c --- */
 
 /* Before pci_host_add(): the identity, where the MSI-X table is. */
 void vfio_config_identify(struct vfio_pci *pci);
-/* After it: capabilities, the BARs' kinds, and Bus Master off. */
+/* After it: capabilities, the BARs' kinds. */
 void vfio_config_start(struct vfio_pci *pci);
 /* Configuration space was written, or reset: its interrupts and Bus Master become the device's. */
 void vfio_config_changed(struct vfio_pci *pci);
+/* What the guest asks for. Under the lock: the kind of interrupts; its messages, up to
+ * VFIO_VECTORS_MAX, and their number. The device's command register. */
+void vfio_config_read_kind(struct vfio_pci *pci);
+unsigned vfio_config_messages(const struct vfio_pci *pci, struct vfio_message *messages);
+uint16_t vfio_config_command(const struct vfio_pci *pci);
 /* The guest is about to read it. */
 void vfio_config_refresh(struct vfio_pci *pci);
 /* The function is reset: interrupts off, the MSI-X table masked. */

@@ -46,7 +46,7 @@ lab-7.2       | --tree trixie   --kernel 7.2  $lab_x86 | kvm,x86,hardware,npt,s2
 lab-shadow    | --tree trixie   --kernel 7.2  $lab_x86 --cpu amd-shadow     | matrix-lab
 npt-7.2       | --tree trixie   --kernel 7.2  $all_exporters                | matrix
 shadow-7.2    | --tree trixie   --kernel 7.2  $all_exporters --cpu amd-shadow | matrix
-vfio-6.12     | --tree trixie   --kernel 6.12 $vfio_x86                     | kvm,x86,hardware,linux,+vfio | vfio:unit-tests:vfio_kernel+e2e-tests
+vfio-6.12     | --tree trixie   --kernel 6.12 $vfio_x86                     | kvm,x86,hardware,linux,+vfio | vfio:unit-tests:vfio_kernel,vfio_update+e2e-tests
 "
 lab_machines_arm64="
 arm-linux     | --tree forky  --kernel 7.2  --cpu nofwb   --modules vgem $gbm $guests $arm_linux_cases | kvm,arm64,venus,virgl,dmabuf,gbm,hardware,s2,nofwb,+linux
@@ -71,7 +71,7 @@ lab-nofwb-pci   | --tree trixie --kernel 7.2 --cpu nofwb   $lab_arm64 | kvm,arm6
 lab-nofwb-7.2   | --tree trixie --kernel 7.2 --cpu nofwb   $lab_arm64 | kvm,arm64,hardware,s2,nofwb,+lab-modules | e2e-tests+experiments:nofwb-7.2+matrix-lab
 fwb-dic-7.2   | --tree trixie --kernel 7.2  --cpu fwb-dic $arm_exporters       | matrix
 nofwb-7.2     | --tree trixie --kernel 7.2  --cpu nofwb   $arm_exporters       | matrix
-arm-vfio      | --tree trixie --kernel 7.2  --cpu fwb-dic $vfio_arm64          | kvm,arm64,hardware,linux,+vfio | vfio:unit-tests:vfio_kernel+e2e-tests
+arm-vfio      | --tree trixie --kernel 7.2  --cpu fwb-dic $vfio_arm64          | kvm,arm64,hardware,linux,+vfio | vfio:unit-tests:vfio_kernel,vfio_update+e2e-tests
 block-hazard  | --tree trixie --kernel 6.12.107 --cpu nofwb $arm_exporters     | matrix
 "
 # The same cases on further machines, and all of them where `lab` has some: every case runs without these, too.
@@ -85,7 +85,7 @@ modules-6.12  | --tree trixie   --kernel 6.12 $for_modules                  | mo
 user-7.2-all  | --tree trixie   --kernel 7.2  --modules kvm-amd,vgem        | kvm,x86,venus,virgl,dmabuf,hardware,npt,no-gbm,user | user:e2e-tests
 bookworm-6.12-all | --tree bookworm --kernel 6.12 --modules kvm-amd             | kvm,x86,venus,virgl,hardware,npt,lie
 lab-6.12-all  | --tree trixie   --kernel 6.12 $lab_x86 | kvm,x86,hardware,npt,s2,+lab-modules | e2e-tests+experiments:npt-6.12+matrix-lab
-vfio-x86-7.2  | --tree trixie   --kernel 7.2  $vfio_x86                     | kvm,x86,hardware,linux,+vfio | vfio:unit-tests:vfio_kernel+e2e-tests
+vfio-x86-7.2  | --tree trixie   --kernel 7.2  $vfio_x86                     | kvm,x86,hardware,linux,+vfio | vfio:unit-tests:vfio_kernel,vfio_update+e2e-tests
 intel-7.2     | --kernel 7.2                                                | intel
 hostile-san   | --tree forky    --kernel 6.12 --modules kvm-amd,vgem $gbm $hostile | kvm,x86,venus,hardware,npt | san:e2e-tests
 hostile-san-pci | --tree forky  --kernel 6.12 --modules kvm-amd,vgem $gbm $hostile | kvm,x86,venus,hardware,npt,pci,slot | san:e2e-tests
@@ -115,7 +115,7 @@ lab-fwb-7.2     | --tree trixie --kernel 7.2 --cpu fwb     $lab_arm64           
 fwb-dic-7.3   | --tree trixie --kernel 7.3  --cpu fwb-dic $arm_exporters       | matrix
 fwb-6.12      | --tree trixie --kernel 6.12 --cpu fwb     $arm_exporters       | matrix
 nofwb-7.3     | --tree trixie --kernel 7.3  --cpu nofwb   $arm_exporters       | matrix
-arm-vfio-6.12 | --tree trixie --kernel 6.12 --cpu nofwb   $vfio_arm64          | kvm,arm64,hardware,linux,+vfio | vfio:unit-tests:vfio_kernel+e2e-tests
+arm-vfio-6.12 | --tree trixie --kernel 6.12 --cpu nofwb   $vfio_arm64          | kvm,arm64,hardware,linux,+vfio | vfio:unit-tests:vfio_kernel,vfio_update+e2e-tests
 vfio-6.1      | --tree trixie --kernel 6.1  --cpu nofwb   $arm_exporters       | matrix-vfio
 qemu-7.2      | --tree trixie --kernel 7.2  --cpu fwb     --qemu 7.2  $arm_exporters | matrix
 "

@@ -24,8 +24,9 @@ static bool open_records(struct machine *machine, struct error *error)
     recorder->json = options->json ? machine->record_output.stream : NULL;
     if (!options->records)
         return true;
-    if (!output_create(&machine->record_file_output, options->records, OUTPUT_PATIENCE,
-                       &machine->vm.stopping, error))
+    if (!(machine->update.takeover >= 0 ? output_append : output_create)(
+            &machine->record_file_output, options->records, OUTPUT_PATIENCE,
+            &machine->vm.stopping, error))
         return error_wrap(error, "--records");
     recorder->json_file = machine->record_file_output.stream;
     return true;
@@ -162,7 +163,8 @@ bool machine_add_gpu(struct machine *machine, struct error *error)
     if (machine->observer.reason[0])
         trace_detail(&machine->trace, "s2", "%s", machine->observer.reason);
     if (!gpu_init(&machine->gpu, &config, &vm->memory, &vm->memslots, &machine->recorder,
-                  &machine->trace, error))
+                  &machine->trace, error) ||
+        (machine->update.takeover >= 0 && !gpu_make_renderer(&machine->gpu, error)))
         return false;
     machine->witness = (struct witness){
         .ops = &witness_gpu_ops,

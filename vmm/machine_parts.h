@@ -17,7 +17,17 @@ bool machine_choose_transport(struct machine *machine, struct error *error);
 bool machine_add_devices(struct machine *machine, struct error *error);
 
 /* machine_vfio.c: the devices of the host that the command line names; and their end. */
-bool machine_add_vfio(struct machine *machine, struct error *error);
+/* With a reader: those that another s2vmm had. */
+bool machine_add_vfio(struct machine *machine, struct state_reader *reader,
+                      struct error *error);
+/* Their interrupts wait, and RAM can go to another process; after an error, too, take_back is
+ * needed. */
+bool machine_pause_vfio(struct machine *machine, struct error *error);
+/* The other process is dead. ERROR_HOST_SYSTEM, ERROR_HOST_KVM. */
+bool machine_take_back_vfio(struct machine *machine, struct error *error);
+/* Interrupts reach the guest again. */
+bool machine_resume_vfio(struct machine *machine, struct error *error);
+void machine_save_vfio(const struct machine *machine, struct state_writer *writer);
 void machine_finish_vfio(struct machine *machine);
 
 /* Their threads, when all devices are there; of a guest that is taken over: paused. */
@@ -38,20 +48,18 @@ bool machine_add_gpu(struct machine *machine, struct error *error);
 
 /* --- machine_state.c: a live update --- */
 
-/* Whether all of it can be saved; the guest runs. ERROR_CONFIG_USAGE: what cannot. */
-bool machine_can_be_saved(const struct machine *machine, struct error *error);
-
 /* Stops the devices; the vCPUs have stopped. False: they run again. ERROR_HOST_SYSTEM. */
 bool machine_pause(struct machine *machine, unsigned milliseconds, struct error *error);
 
-/* The opposite. ERROR_HOST_KVM: some have no interrupts any more. */
+/* The opposite; a process that was to take over is dead. ERROR_HOST_KVM: some have no interrupts
+ * any more; ERROR_HOST_SYSTEM: some have no memory. */
 bool machine_resume(struct machine *machine, struct error *error);
 
 /* The threads of devices and of the terminal go on: a part of machine_resume(), and all that one
- * that has been loaded needs. */
+ * that has been loaded needs, beside machine_resume_vfio(). */
 void machine_resume_threads(struct machine *machine);
 
-/* Sections of all devices, after those of the VM. */
+/* Sections of all devices, after those of the VM. ERROR_CONFIG_USAGE: what cannot be saved. */
 bool machine_save(struct machine *machine, struct state_writer *writer,
                   struct error *error);
 bool machine_load(struct machine *machine, struct state_reader *reader,

@@ -1,23 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* The devices of the machine in a live update: stopped, saved, loaded. The VM has stopped before. */
+#include "devices/gpu/gpu_state.h"
 #include "vmm/layout.h"
 #include "vmm/machine_parts.h"
-
-/* --- what can be handed over --- */
-
-static bool refuse(const char *device, struct error *error)
-{
-    return error_set(error, ERROR_CONFIG_USAGE,
-                     "the state of %s cannot be handed over to another s2vmm", device);
-}
-
-bool machine_can_be_saved(const struct machine *machine, struct error *error)
-{
-    const struct options *options = machine->options;
-    if (options_has_gpu(options))
-        return refuse("virtio-gpu", error);
-    return options->vfio_count == 0 || refuse("a device of --vfio", error);
-}
 
 /* --- pause --- */
 
@@ -96,13 +81,28 @@ static bool pause_threads(struct machine *machine, unsigned milliseconds,
     return true;
 }
 
+/* They have buffers, which the new one does not see. */
+static void flush_outputs(struct machine *machine)
+{
+    const struct output *outputs[] = {&machine->console_output, &machine->record_output,
+                                      &machine->record_file_output};
+    for (size_t i = 0; i < ARRAY_SIZE(outputs); i++)
+        if (outputs[i]->stream)
+            fflush(outputs[i]->stream);
+}
+
 bool machine_pause(struct machine *machine, unsigned milliseconds, struct error *error)
 {
     if (!pause_threads(machine, milliseconds, error))
         return false;
-    fflush(machine->console_output.stream);
-    if (disconnect_all(machine, error))
-        return true;
+    flush_outputs(machine);
+    if (disconnect_all(machine, error)) {
+        struct error ignored;
+        if (machine_pause_vfio(machine, error))
+            return true;
+        (void)machine_resume(machine, &ignored);
+        return false;
+    }
     machine_resume_threads(machine);
     return false;
 }
@@ -114,6 +114,7 @@ bool machine_resume(struct machine *machine, struct error *error)
         connect_all(machine, machine->uses_pci ? 1 : 1 + machine->virtio_count, error);
     if (machine->uses_pci)
         good = irq_routes_resume(&machine->routes, good ? error : &other) && good;
+    good = machine_take_back_vfio(machine, good ? error : &other) && good;
     machine_resume_threads(machine);
     return good;
 }
@@ -197,8 +198,8 @@ bool machine_save(struct machine *machine, struct state_writer *writer,
                   struct error *error)
 {
     const struct options *options = machine->options;
-    (void)error;
     save_shape(machine, writer);
+    machine_save_vfio(machine, writer);
     terminal_save(&machine->terminal, writer);
     save_serial(machine, writer);
     if (machine->uses_pci) {
@@ -216,25 +217,25 @@ bool machine_save(struct machine *machine, struct state_writer *writer,
         virtio_blk_save(&machine->disks[i], writer, i);
     if (options->virtio_console)
         virtio_console_save(&machine->console, writer, 0);
-    return true;
+    return !options_has_gpu(options) || gpu_save(&machine->gpu, writer, error);
 }
 
-/* The bridge knows the functions' interrupts, a transport its device's: in this order. */
-static bool load_virtio(struct machine *machine, struct state_reader *reader,
-                        struct error *error)
+static bool load_virtio(struct machine *machine, unsigned index,
+                        struct state_reader *reader, struct error *error)
 {
-    for (unsigned i = 0; i < machine->virtio_count; i++)
-        if (!virtio_device_load(machine->virtio[i], reader, i, error))
-            return false;
-    if (machine->uses_pci && !(irq_routes_load(&machine->routes, reader, error) &&
-                               pci_host_load(&machine->bridge, reader, error)))
-        return false;
-    for (unsigned i = 0; i < machine->virtio_count; i++)
-        if (!(machine->uses_pci
-                  ? virtio_pci_load(&machine->functions[i], reader, i, error)
-                  : virtio_mmio_load(&machine->mmio[i], reader, i, error)))
-            return false;
-    return true;
+    return virtio_device_load(machine->virtio[index], reader, index, error) &&
+           (machine->uses_pci
+                ? virtio_pci_load(&machine->functions[index], reader, index, error)
+                : virtio_mmio_load(&machine->mmio[index], reader, index, error));
+}
+
+/* Functions of VFIO are on the bus before the bus is loaded, which then moves their BARs. */
+static bool load_bus(struct machine *machine, struct state_reader *reader,
+                     struct error *error)
+{
+    return machine_add_vfio(machine, reader, error) &&
+           (!machine->uses_pci || (irq_routes_load(&machine->routes, reader, error) &&
+                                   pci_host_load(&machine->bridge, reader, error)));
 }
 
 bool machine_load(struct machine *machine, struct state_reader *reader,
@@ -243,11 +244,15 @@ bool machine_load(struct machine *machine, struct state_reader *reader,
     const struct options *options = machine->options;
     if (!check_shape(machine, reader, error) ||
         !terminal_load(&machine->terminal, reader, error) ||
-        !load_serial(machine, reader, error) || !load_virtio(machine, reader, error))
+        !load_serial(machine, reader, error) || !load_bus(machine, reader, error))
         return false;
+    for (unsigned i = 0; i < machine->virtio_count; i++)
+        if (!load_virtio(machine, i, reader, error))
+            return false;
     for (unsigned i = 0; i < options->disk_count; i++)
         if (!virtio_blk_load(&machine->disks[i], reader, i, error))
             return false;
-    return !options->virtio_console ||
-           virtio_console_load(&machine->console, reader, 0, error);
+    return (!options->virtio_console ||
+            virtio_console_load(&machine->console, reader, 0, error)) &&
+           (!options_has_gpu(options) || gpu_load(&machine->gpu, reader, error));
 }

@@ -9,6 +9,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "devices/gpu/gpu_state.h"
 #include "vmm/machine_parts.h"
 #include "vmm/thread.h"
 #include "vmm/update_wire.h"
@@ -136,13 +137,25 @@ static bool has_taken_over(int socket, struct error *error)
     return update_expect_word(socket, UPDATE_RUNNING, 0, &late);
 }
 
+/* The supervisor ends the new one, and says when it is dead: only then its KVM takes no interrupts of
+ * devices that both have. */
+static void end_new(int control, int socket, const struct error *why)
+{
+    struct error ignored;
+    update_send_failed(socket, why->text);
+    update_send_failed(control, why->text);
+    (void)update_expect_word(control, UPDATE_ENDED, RUN_LIMIT, &ignored);
+}
+
 static bool transfer(struct machine *machine, int socket, struct update_times *times,
                      struct error *error)
 {
     struct state_writer writer;
     uint64_t since = now();
-    if (!stop(machine, error))
+    if (!stop(machine, error)) {
+        end_new(machine->update.control, socket, error);
         return false;
+    }
     times->stop = lap(&since);
     state_writer_init(&writer);
     bool good = save(machine, &writer, error);
@@ -156,8 +169,12 @@ static bool transfer(struct machine *machine, int socket, struct update_times *t
            has_taken_over(socket, error);
     times->start = lap(&since);
     state_writer_finish(&writer);
-    if (!good)
+    if (options_has_gpu(machine->options))
+        gpu_save_finish(&machine->gpu);
+    if (!good) {
+        end_new(machine->update.control, socket, error);
         go_on(machine);
+    }
     return good;
 }
 
@@ -173,18 +190,13 @@ static bool prepare_new(struct machine *machine, int socket, struct error *error
 
 static void hand_over(struct machine *machine, int socket)
 {
-    int control = machine->update.control;
     struct update_times times = {0};
     struct error error;
-    bool good = machine_can_be_saved(machine, &error) &&
-                prepare_new(machine, socket, &error) &&
-                transfer(machine, socket, &times, &error);
-    if (good) {
-        (void)update_send_times(control, &times, SEND_LIMIT, &error);
+    if (!prepare_new(machine, socket, &error)) {
+        end_new(machine->update.control, socket, &error);
+    } else if (transfer(machine, socket, &times, &error)) {
+        (void)update_send_times(machine->update.control, &times, SEND_LIMIT, &error);
         vm_leave(&machine->vm);
-    } else {
-        update_send_failed(socket, error.text);
-        update_send_failed(control, error.text);
     }
 }
 
@@ -304,6 +316,8 @@ bool machine_take_over(struct machine *machine, struct vm_outcome *outcome,
         !update_send(update->takeover, UPDATE_READY, SEND_LIMIT, error) ||
         !load(machine, error) || !may_run(update, error))
         return false;
+    if (!machine_resume_vfio(machine, error))
+        vm_end_with(&machine->vm, VM_END_HOST, 0, error);
     vm_resume(&machine->vm);
     machine_resume_threads(machine);
     if (!machine_update_start(machine, error))

@@ -11,7 +11,9 @@ static bool connect_irqfd(void *context, uint32_t gsi, int event_fd, int unmask_
     return kvm_irqfd_connect(vm->fd, gsi, event_fd, unmask_fd, on, error);
 }
 
-static bool add_device(struct machine *machine, unsigned index, struct error *error)
+/* reader: the device goes on, and its state is there; NULL: it is new. */
+static bool add_device(struct machine *machine, unsigned index,
+                       struct state_reader *reader, struct error *error)
 {
     const struct options_vfio *option = &machine->options->vfio[index];
     const struct vfio_pci_config config = {
@@ -25,22 +27,71 @@ static bool add_device(struct machine *machine, unsigned index, struct error *er
         .memslots = &machine->vm.memslots,
         .trace = &machine->trace,
     };
-    return vfio_pci_init(&machine->vfio[index], &config, error) ||
+    struct vfio_pci *device = &machine->vfio[index];
+    return (reader == NULL ? vfio_pci_init(device, &config, error)
+                           : vfio_pci_load(device, &config, reader, index, error)) ||
            error_wrap(error, "--vfio");
 }
 
-bool machine_add_vfio(struct machine *machine, struct error *error)
+static bool add_container(struct machine *machine, struct state_reader *reader,
+                          struct error *error)
+{
+    struct vfio_container *container = &machine->container;
+    const struct guest_memory *memory = &machine->vm.memory;
+    return (reader == NULL
+                ? vfio_container_init(container, &vfio_system_calls, memory, error)
+                : vfio_container_load(container, &vfio_system_calls, memory, reader,
+                                      error)) ||
+           error_wrap(error, "--vfio");
+}
+
+bool machine_add_vfio(struct machine *machine, struct state_reader *reader,
+                      struct error *error)
 {
     unsigned count = machine->options->vfio_count;
     machine->irqfds =
         (struct vfio_irqfds){.context = &machine->vm, .connect = connect_irqfd};
-    if (count > 0 && !vfio_container_init(&machine->container, &vfio_system_calls,
-                                          &machine->vm.memory, error))
-        return error_wrap(error, "--vfio");
+    if (count > 0 && !add_container(machine, reader, error))
+        return false;
     for (unsigned i = 0; i < count; i++)
-        if (!add_device(machine, i, error))
+        if (!add_device(machine, i, reader, error))
             return false;
     return true;
+}
+
+/* --- a live update --- */
+
+bool machine_resume_vfio(struct machine *machine, struct error *error)
+{
+    bool good = true;
+    struct error other;
+    for (unsigned i = 0; i < machine->options->vfio_count; i++)
+        good = vfio_pci_resume(&machine->vfio[i], good ? error : &other) && good;
+    return good;
+}
+
+bool machine_take_back_vfio(struct machine *machine, struct error *error)
+{
+    return machine->options->vfio_count == 0 ||
+           (vfio_container_take_back(&machine->container, error) &&
+            machine_resume_vfio(machine, error));
+}
+
+bool machine_pause_vfio(struct machine *machine, struct error *error)
+{
+    bool good = true;
+    for (unsigned i = 0; good && i < machine->options->vfio_count; i++)
+        good = vfio_pci_pause(&machine->vfio[i], error);
+    return good && (machine->options->vfio_count == 0 ||
+                    vfio_container_release(&machine->container, error));
+}
+
+void machine_save_vfio(const struct machine *machine, struct state_writer *writer)
+{
+    if (machine->options->vfio_count > 0)
+        vfio_container_save(&machine->container, writer);
+    for (unsigned i = 0; i < machine->options->vfio_count; i++)
+        vfio_pci_save(&machine->vfio[i], writer, i);
 }
 
 void machine_finish_vfio(struct machine *machine)

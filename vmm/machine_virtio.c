@@ -154,7 +154,8 @@ bool machine_add_devices(struct machine *machine, struct error *error)
         if (!add_disk(machine, i, error))
             return false;
     return (!options->virtio_console || add_console(machine, error)) &&
-           (!options->rng || add_rng(machine, error)) && machine_add_vfio(machine, error);
+           (!options->rng || add_rng(machine, error)) &&
+           (machine->update.takeover >= 0 || machine_add_vfio(machine, NULL, error));
 }
 
 bool machine_start_devices(struct machine *machine, struct error *error)

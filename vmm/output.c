@@ -106,10 +106,10 @@ bool output_open(struct output *output, int fd, int patience, const atomic_bool 
     return true;
 }
 
-bool output_create(struct output *output, const char *path, int patience,
-                   const atomic_bool *stop, struct error *error)
+static bool open_file(struct output *output, const char *path, int flags, int patience,
+                      const atomic_bool *stop, struct error *error)
 {
-    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOCTTY, 0666);
+    int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOCTTY | flags, 0666);
     if (fd < 0)
         return error_set(error, ERROR_CONFIG_FILE, "%s: %s", path, strerror(errno));
     bool opened = output_open(output, fd, patience, stop, error);
@@ -118,6 +118,18 @@ bool output_create(struct output *output, const char *path, int patience,
     else
         close(fd);
     return opened;
+}
+
+bool output_create(struct output *output, const char *path, int patience,
+                   const atomic_bool *stop, struct error *error)
+{
+    return open_file(output, path, O_TRUNC, patience, stop, error);
+}
+
+bool output_append(struct output *output, const char *path, int patience,
+                   const atomic_bool *stop, struct error *error)
+{
+    return open_file(output, path, O_APPEND, patience, stop, error);
 }
 
 void output_close(struct output *output, const char *name)

@@ -48,6 +48,10 @@ bool output_open(struct output *output, int fd, int patience, const atomic_bool 
 bool output_create(struct output *output, const char *path, int patience,
                    const atomic_bool *stop, struct error *error);
 
+/* The same, behind what is in the file. */
+bool output_append(struct output *output, const char *path, int patience,
+                   const atomic_bool *stop, struct error *error);
+
 /* Writes what is left. Says on stderr what was lost of `name`. A zeroed object is fine. */
 void output_close(struct output *output, const char *name);
 

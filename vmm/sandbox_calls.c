@@ -93,7 +93,7 @@ static const struct call calls[] = {
     {SCMP_SYS(fallocate),       IN(DISK) | VIRGL, ANY},
 
     /* The witness, and the page tables that it reads. */
-    {SCMP_SYS(pread64),         IN(VCPU) | GPU, ANY},
+    {SCMP_SYS(pread64),         IN(VCPU) | GPU | IN(UPDATE), ANY},
 
     /* Buffers. */
     {SCMP_SYS(fcntl),           GPU, ANY},
@@ -102,7 +102,7 @@ static const struct call calls[] = {
     {SCMP_SYS(lseek),           GPU | IN(MAIN), ANY},
     {SCMP_SYS(memfd_create),    GPU | IN(VCPU), ANY}, /* a vCPU: holes of the window */
     {SCMP_SYS(mremap),          GPU | IN(VCPU), ANY}, /* vmm/placement.h */
-    {SCMP_SYS(pwrite64),        GPU | IN(VCPU), ANY}, /* a copy of a buffer; holes */
+    {SCMP_SYS(pwrite64),        GPU | IN(VCPU) | IN(UPDATE), ANY}, /* a copy of a buffer; holes */
     {SCMP_SYS(pipe2),           GPU, ANY},
     {SCMP_SYS(process_vm_readv), GPU, OWN_PROCESS}, /* placement_is_pfnmap() */
     {SCMP_SYS(openat),          GPU | IN(MAIN), ANY},
@@ -209,7 +209,7 @@ static const struct {
 } ioctls[] = {
     {PRINTING & ~(IN(DISK) | IN(TERMINAL)), "\xae"},  /* KVM: run; memslots, interrupts */
     {IN(MAIN) | IN(TERMINAL) | IN(TERMINAL_WATCHER), "T"},
-    {GPU | IN(VCPU), "b"},                            /* dma-bufs */
+    {GPU | IN(VCPU) | IN(UPDATE), "b"},               /* dma-bufs */
     {GPU, "du"},                                      /* DRM, udmabuf */
     {IN(VCPU) | IN(MAIN) | IN(UPDATE), ";"},          /* VFIO: interrupts, reset, mappings */
     {IN(GPU), "HL;"},                                 /* --blobs-from: dma_heap, dmabuf-lab, VFIO */

@@ -337,7 +337,11 @@ static void switch_over(struct supervisor *supervisor, const struct update_times
 
 static void give_up(struct supervisor *supervisor, const char *text)
 {
+    struct error ignored;
     end(&supervisor->next);
+    if (supervisor->current.control >= 0)
+        (void)update_send(supervisor->current.control, UPDATE_ENDED, SEND_LIMIT,
+                          &ignored);
     answer(supervisor, NULL, text);
     relay_late(supervisor);
 }

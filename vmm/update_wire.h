@@ -4,7 +4,8 @@
  * (SOCK_SEQPACKET), between processes of one user:
  *
  *   client     <-> supervisor   UPDATE;  DONE or FAILED
- *   supervisor <-> a VMM        REQUEST; DONE or FAILED; RUNNING, of a new one
+ *   supervisor <-> a VMM        REQUEST; DONE, or FAILED and then ENDED; RUNNING, and perhaps GO, of a
+ *                               new one
  *   old VMM    <-> new VMM      HELLO, READY, STATE, LOADED, GO, RUNNING; FAILED at any time
  *
  * All are untrusted: the two ends may be of different versions, and one of them may have been taken
@@ -31,6 +32,7 @@ enum update_kind {
     UPDATE_REQUEST, /* a socket to the new VMM */
     UPDATE_DONE,    /* struct update_times */
     UPDATE_START,   /* the file to execute */
+    UPDATE_ENDED,   /* the new VMM is dead: the answer to a VMM\'s FAILED */
 };
 
 /* How long the guest stood still, in nanoseconds. */

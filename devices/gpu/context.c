@@ -102,18 +102,24 @@ void gpu_restart_renderer(struct gpu *gpu)
 
 /* --- contexts --- */
 
-bool gpu_context_create(struct gpu *gpu, uint32_t id, uint32_t capset_id,
-                        const char *name, struct error *error)
+static bool check_new(const struct gpu *gpu, uint32_t id, struct error *error)
 {
     if (id == 0)
         return error_set(error, ERROR_GUEST_CONTEXT, "context id 0 is the device itself");
     if (position(gpu, id) < gpu->context_count)
         return error_set(error, ERROR_GUEST_CONTEXT,
                          "context %u exists already: destroy it first", id);
-    if (gpu->context_count == GPU_CONTEXTS_MAX)
-        return error_set(error, ERROR_GUEST_LIMIT,
-                         "context %u: the limit of %u contexts is reached", id,
-                         GPU_CONTEXTS_MAX);
+    return gpu->context_count < GPU_CONTEXTS_MAX ||
+           error_set(error, ERROR_GUEST_LIMIT,
+                     "context %u: the limit of %u contexts is reached", id,
+                     GPU_CONTEXTS_MAX);
+}
+
+bool gpu_context_create(struct gpu *gpu, uint32_t id, uint32_t capset_id,
+                        const char *name, struct error *error)
+{
+    if (!check_new(gpu, id, error))
+        return false;
     gpu_restart_renderer(gpu);
     if (!choose_capset(gpu, &capset_id, error) || !take(gpu, id, error))
         return false;
@@ -125,6 +131,14 @@ bool gpu_context_create(struct gpu *gpu, uint32_t id, uint32_t capset_id,
     gpu->contexts[gpu->context_count++] = id;
     trace_detail(gpu->trace, "gpu", "context %u \"%s\" created for capset %u", id, name,
                  capset_id);
+    return true;
+}
+
+bool gpu_context_load(struct gpu *gpu, uint32_t id, struct error *error)
+{
+    if (!check_new(gpu, id, error) || !take(gpu, id, error))
+        return false;
+    gpu->contexts[gpu->context_count++] = id;
     return true;
 }
 

@@ -13,7 +13,7 @@
 
 #include <linux/virtio_ids.h>
 
-#include "devices/gpu/gpu.h"
+#include "devices/gpu/gpu_state.h"
 #include "devices/gpu/lost.h"
 #include "devices/gpu/renderer_exporter.h"
 #include "devices/gpu/renderer_virgl.h"
@@ -265,6 +265,30 @@ static bool create_renderer(struct gpu *gpu, struct error *error)
     return true;
 }
 
+/* libvirglrenderer and OpenGL want one thread. */
+static bool is_bound_to_thread(const struct gpu_config *config)
+{
+    return !config->blobs_from && (config->virgl || config->venus);
+}
+
+bool gpu_make_renderer(struct gpu *gpu, struct error *error)
+{
+    if (!gpu->has_renderer && !is_bound_to_thread(&gpu->config))
+        gpu->has_renderer = create_renderer(gpu, error);
+    return gpu->has_renderer || is_bound_to_thread(&gpu->config);
+}
+
+static void destroy_renderer(struct gpu *gpu)
+{
+    if (gpu->config.blobs_from)
+        renderer_exporter_destroy(gpu->renderer.context);
+    else if (gpu->virgl)
+        renderer_virgl_destroy(gpu->virgl);
+    gpu->renderer = (struct renderer){0};
+    gpu->virgl = NULL;
+    gpu->has_renderer = false;
+}
+
 static void poll_renderer(void *context)
 {
     struct gpu *gpu = context;
@@ -277,7 +301,7 @@ static bool thread_started(void *context, struct error *error)
     bool has_library = gpu->config.virgl || gpu->config.venus;
     if (has_library && !sandbox_enter(gpu->virtio.sandbox, SANDBOX_RENDERER_START, error))
         return false;
-    if (!create_renderer(gpu, error))
+    if (!gpu->has_renderer && !create_renderer(gpu, error))
         return false;
     const struct renderer_ops *ops = gpu->renderer.ops;
     int poll_fd = ops->poll_fd ? ops->poll_fd(gpu->renderer.context) : -1;
@@ -297,12 +321,7 @@ static void thread_ends(void *context)
     pthread_mutex_lock(&gpu->lock);
     gpu_reset_state(gpu);
     pthread_mutex_unlock(&gpu->lock);
-    if (gpu->config.blobs_from)
-        renderer_exporter_destroy(gpu->renderer.context);
-    else if (gpu->virgl)
-        renderer_virgl_destroy(gpu->virgl);
-    gpu->renderer = (struct renderer){0};
-    gpu->virgl = NULL;
+    destroy_renderer(gpu);
 }
 
 bool gpu_start(struct gpu *gpu, struct error *error)
@@ -315,6 +334,10 @@ void gpu_finish(struct gpu *gpu)
     if (!gpu->request)
         return;
     virtio_device_stop(&gpu->virtio);
+    gpu_reset_state(gpu); /* what was loaded, and never started */
+    if (gpu->has_renderer)
+        destroy_renderer(gpu);
+    gpu_save_finish(gpu);
     virtio_device_finish(&gpu->virtio);
     fence_queue_finish(&gpu->fences);
     watch_finish(gpu);
@@ -330,6 +353,7 @@ static const struct virtio_device_ops device_ops = {
     .queue_kicked = queue_kicked,
     .queue_stopped = queue_stopped,
     .reset = reset,
+    .quiet = gpu_is_quiet,
 };
 
 /* VIRGL stands for contexts, capsets and command streams; without it there is no CONTEXT_INIT
@@ -385,6 +409,7 @@ bool gpu_init(struct gpu *gpu, const struct gpu_config *config,
                 .trace = trace,
             },
         .offered = offered_configuration(config),
+        .pixels_fd = -1,
     };
     gpu->resources.quota = &gpu->quota;
     quota_defaults(&defaults, memslots->limit);

@@ -8,6 +8,7 @@
  *   context.c   rendering contexts
  *   blob.c      create, map, unmap, destroy: the straight line of a blob
  *   witness.c   the host's half of the guest's experiments
+ *   gpu_state.c what another s2vmm needs to go on: a live update
  *
  * Commands run on the device's thread and hold `lock`; the witness runs on a vCPU's
  * thread and takes it, too.
@@ -104,6 +105,7 @@ struct gpu {
     struct renderer_virgl *virgl; /* made and destroyed on the device's thread */
     struct renderer_none none;
     struct renderer renderer;
+    bool has_renderer; /* made before the thread: gpu_make_renderer() */
 
     pthread_mutex_t lock; /* what follows */
     struct quota quota;
@@ -121,6 +123,7 @@ struct gpu {
     struct screenshot screenshot;
     uint8_t *request; /* GPU_REQUEST_MAX bytes: the command being served */
     struct virtqueue_chain chain;
+    int pixels_fd; /* made by gpu_save(), for who is going to read them; -1: none */
 };
 
 /* Makes the device, ready for virtio_mmio_init(); the caller's objects stay in use until
@@ -128,6 +131,10 @@ struct gpu {
 bool gpu_init(struct gpu *gpu, const struct gpu_config *config,
               const struct guest_memory *memory, struct memslot_table *memslots,
               struct recorder *recorder, struct trace *trace, struct error *error);
+
+/* Makes the renderer now, before gpu_start(), if it is none that wants to live on the device's
+ * thread: what it takes on this host is found here. What renderer_exporter_create() says. */
+bool gpu_make_renderer(struct gpu *gpu, struct error *error);
 
 /* Starts the device's thread and, on it, the renderer. */
 bool gpu_start(struct gpu *gpu, struct error *error);
@@ -211,6 +218,8 @@ void gpu_3d_detach(struct gpu *gpu, struct resource *resource);
 
 bool gpu_context_create(struct gpu *gpu, uint32_t id, uint32_t capset_id,
                         const char *name, struct error *error);
+/* A context that the renderer has already: of a saved state. */
+bool gpu_context_load(struct gpu *gpu, uint32_t id, struct error *error);
 bool gpu_context_destroy(struct gpu *gpu, uint32_t id, struct error *error);
 bool gpu_context_check(const struct gpu *gpu, uint32_t id, struct error *error);
 /* If the renderer has lost a process, and has nothing of the guest's any more, it is restarted. */

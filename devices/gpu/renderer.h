@@ -3,8 +3,8 @@
  * What the GPU device needs of a renderer. devices/gpu/renderer_virgl.c implements it
  * with libvirglrenderer; the unit tests have one that lies on purpose.
  *
- * All functions are called on the device's thread, except the fence callback, which may
- * come from any thread. Everything that a renderer returns is a claim, not a fact: its
+ * All functions are called on the device's thread, except those for a live update, and the
+ * fence callback, which may come from any thread. Everything that a renderer returns is a claim, not a fact: its
  * process may be under the guest's control. devices/gpu/backing.c checks what comes out
  * of export().
  */
@@ -15,6 +15,9 @@
 
 #include "vmm/error.h"
 #include "vmm/types.h"
+
+struct state_reader;
+struct state_writer;
 
 /* What the renderer says an exported fd is (VIRGL_RENDERER_BLOB_FD_TYPE_*). */
 enum renderer_fd_type {
@@ -155,6 +158,15 @@ struct renderer_ops {
      * that fails all commands fail that need it, and it has still died. */
     bool (*has_died)(const void *renderer);
     bool (*restart)(void *renderer, struct error *error);
+
+    /* Live update, on the main thread: save() writes sections of its own, load() reads them in
+     * another process, as the first call there. Then its contexts and resources are as they
+     * were: knows_...() says which ones. None of a command is under way, as the device is
+     * paused. All four are NULL where contexts and resources cannot be handed over. */
+    bool (*save)(void *renderer, struct state_writer *writer, struct error *error);
+    bool (*load)(void *renderer, struct state_reader *reader, struct error *error);
+    bool (*knows_context)(const void *renderer, uint32_t context_id);
+    bool (*knows_resource)(const void *renderer, uint32_t resource_id);
 };
 
 struct renderer {

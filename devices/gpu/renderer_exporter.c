@@ -9,6 +9,10 @@
 
 #include "devices/gpu/exporters/target.h"
 #include "devices/gpu/renderer_exporter_abi.h"
+#include "devices/gpu/state_file.h"
+
+#define SECTION         "REXP"
+#define SECTION_VERSION 1u
 
 #define FIRST_BUFFER_SIZE (64 * KIB) /* a multiple of any page size */
 #define WORDS_MAX         256
@@ -236,6 +240,81 @@ static bool signal_at_once(void *renderer, struct renderer_timeline timeline,
     return true;
 }
 
+/* --- live update --- */
+
+/* A blob is its file: what else was needed to make it is not handed over. */
+static bool save(void *renderer, struct state_writer *writer, struct error *error)
+{
+    const struct renderer_exporter *exporter = renderer;
+    (void)error;
+    state_begin(writer, SECTION, 0, SECTION_VERSION);
+    for (unsigned i = 0; i < RENDERER_EXPORTER_BLOBS_MAX; i++) {
+        const struct exporter_blob *blob = &exporter->blobs[i];
+        state_put32(writer, blob->resource_id);
+        if (blob->resource_id == 0)
+            continue;
+        state_put64(writer, blob->target.backing.size);
+        state_file_put(writer, blob->target.backing.fd);
+    }
+    state_end(writer);
+    return true;
+}
+
+/* blob_export() hands the file out: it is checked there. */
+static bool load_blob(struct exporter_blob *blob, struct state_reader *reader,
+                      struct state_section *section, struct error *error)
+{
+    struct target target = {0};
+    target.backing.size = state_get64(section);
+    if (!state_file_get(reader, section, &target.backing.fd, error))
+        return false;
+    target.backing.kind =
+        backing_is_dmabuf(target.backing.fd) ? BACKING_DMABUF : BACKING_SHM;
+    if (can_export(&target)) {
+        blob->target = target;
+        return true;
+    }
+    if (target.backing.fd >= 0)
+        close(target.backing.fd);
+    return state_refuse(section, error, "a blob that is no dma-buf or memfd");
+}
+
+static bool load(void *renderer, struct state_reader *reader, struct error *error)
+{
+    struct renderer_exporter *exporter = renderer;
+    struct state_section *section;
+    if (!state_open(reader, SECTION, 0, SECTION_VERSION, &section, error))
+        return false;
+    for (unsigned i = 0; i < RENDERER_EXPORTER_BLOBS_MAX; i++) {
+        uint32_t id = state_get32(section);
+        if (id == 0)
+            continue;
+        if (find(exporter, id))
+            return state_refuse(section, error, "blob %u is there twice", id);
+        if (!load_blob(&exporter->blobs[i], reader, section, error))
+            return false;
+        exporter->blobs[i].resource_id = id;
+    }
+    return state_close(section, error);
+}
+
+/* Contexts are nothing here. */
+static bool knows_context(const void *renderer, uint32_t context_id)
+{
+    (void)renderer;
+    (void)context_id;
+    return true;
+}
+
+static bool knows_resource(const void *renderer, uint32_t resource_id)
+{
+    const struct renderer_exporter *exporter = renderer;
+    for (unsigned i = 0; i < RENDERER_EXPORTER_BLOBS_MAX; i++)
+        if (resource_id != 0 && exporter->blobs[i].resource_id == resource_id)
+            return true;
+    return false;
+}
+
 /* --- life --- */
 
 /* Of gbm: its words, behind the node, so that a node among them counts more. */
@@ -333,6 +412,10 @@ static const struct renderer_ops ops = {
     .blob_map = blob_map,
     .blob_unmap = blob_unmap,
     .blob_map_info = blob_map_info,
+    .save = save,
+    .load = load,
+    .knows_context = knows_context,
+    .knows_resource = knows_resource,
 };
 
 struct renderer renderer_exporter_interface(struct renderer_exporter *exporter)

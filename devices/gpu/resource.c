@@ -152,6 +152,13 @@ static uint64_t size_of_lists(const struct guest_pages *pages, uint64_t count)
            (sizeof *pages->ranges + sizeof *pages->vectors + sizeof *pages->starts);
 }
 
+uint64_t resource_own_memory(const struct resource *resource)
+{
+    uint64_t image = resource->kind == RESOURCE_2D ? resource->size : 0;
+    return sizeof *resource + size_of_lists(&resource->pages, resource->pages.count) +
+           image;
+}
+
 bool resource_attach_pages(struct resource_table *table, struct resource *resource,
                            const struct guest_memory *memory,
                            const struct virtio_gpu_mem_entry *entries, uint32_t count,

@@ -124,6 +124,10 @@ bool resource_may(const struct resource *resource, enum resource_event event,
 bool resource_charge(struct resource_table *table, struct resource *resource,
                      uint64_t bytes, struct error *error);
 
+/* What of its share in host memory this file has charged: for it, its lists and its image. The
+ * rest is resource_charge()'s. */
+uint64_t resource_own_memory(const struct resource *resource);
+
 /* Adds an empty resource. ERROR_GUEST_RESOURCE when the id is 0 or taken,
  * ERROR_GUEST_LIMIT, ERROR_HOST_MEMORY. */
 struct resource *resource_add(struct resource_table *table, uint32_t id,

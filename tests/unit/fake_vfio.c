@@ -3,6 +3,7 @@
 
 #include <check.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/pci_regs.h>
 #include <stdio.h>
 #include <string.h>
@@ -43,8 +44,14 @@ static int fake_open(void *context, const char *path)
 static void fake_close(void *context, int fd)
 {
     struct fake_vfio *fake = context;
-    ck_assert_int_ge(fd, FAKE_CONTAINER);
+    if (fd != FAKE_CONTAINER && fd != FAKE_GROUP && fd != FAKE_DEVICE) {
+        close(fd); /* a damaged state has another descriptor in its place */
+        return;
+    }
     fake->open_count--;
+    if (fd == FAKE_DEVICE && --fake->device_count == 0)
+        for (unsigned i = 0; i < VFIO_PCI_NUM_IRQS; i++)
+            fake->irqs[i].active = 0;
 }
 
 static int get_info(struct fake_vfio *fake, struct vfio_iommu_type1_info *info)
@@ -66,10 +73,51 @@ static int get_info(struct fake_vfio *fake, struct vfio_iommu_type1_info *info)
     return 0;
 }
 
+/* As vfio_iommu_type1.c has it, for whole mappings. */
+static int map_again(struct fake_vfio *fake, const struct vfio_iommu_type1_dma_map *map)
+{
+    unsigned i = 0;
+    while (i < fake->maps && fake->map[i].iova != map->iova)
+        i++;
+    if (i == fake->maps)
+        return -ENOENT;
+    if (fake->thefts > 0) {
+        fake->thefts--;
+        fake->has_no_address[i] = false;
+    }
+    if (fake->map[i].size != map->size || !fake->has_no_address[i])
+        return -EINVAL;
+    fake->map[i].vaddr = map->vaddr;
+    fake->has_no_address[i] = false;
+    return 0;
+}
+
+static int unmap_dma(struct fake_vfio *fake, struct vfio_iommu_type1_dma_unmap *unmap)
+{
+    bool all = unmap->flags == (VFIO_DMA_UNMAP_FLAG_VADDR | VFIO_DMA_UNMAP_FLAG_ALL);
+    ck_assert(all || unmap->flags == VFIO_DMA_UNMAP_FLAG_VADDR);
+    ck_assert(!all || (unmap->iova == 0 && unmap->size == 0));
+    uint64_t size = 0;
+    for (unsigned i = 0; i < fake->maps; i++) {
+        if (!all && fake->map[i].iova != unmap->iova)
+            continue;
+        if (fake->has_no_address[i])
+            return -EINVAL;
+        size += fake->map[i].size;
+    }
+    for (unsigned i = 0; i < fake->maps; i++)
+        if (all || fake->map[i].iova == unmap->iova)
+            fake->has_no_address[i] = true;
+    unmap->size = size;
+    return 0;
+}
+
 static int map_dma(struct fake_vfio *fake, const struct vfio_iommu_type1_dma_map *map)
 {
     if (fake->map_error)
         return -fake->map_error;
+    if (map->flags == VFIO_DMA_MAP_FLAG_VADDR)
+        return map_again(fake, map);
     ck_assert_uint_lt(fake->maps, FAKE_VFIO_MAPS_MAX);
     fake->map[fake->maps++] = *map;
     return 0;
@@ -82,7 +130,9 @@ static int control_container(struct fake_vfio *fake, unsigned long request,
     case VFIO_GET_API_VERSION:
         return fake->version;
     case VFIO_CHECK_EXTENSION:
-        return (uintptr_t)argument == VFIO_TYPE1v2_IOMMU && fake->has_type1;
+        return ((uintptr_t)argument == VFIO_TYPE1v2_IOMMU && fake->has_type1) ||
+               ((uintptr_t)argument == VFIO_UPDATE_VADDR && fake->iommus > 0 &&
+                !fake->has_no_update);
     case VFIO_SET_IOMMU:
         fake->iommus++;
         return -fake->iommu_error;
@@ -90,6 +140,8 @@ static int control_container(struct fake_vfio *fake, unsigned long request,
         return get_info(fake, argument);
     case VFIO_IOMMU_MAP_DMA:
         return map_dma(fake, argument);
+    case VFIO_IOMMU_UNMAP_DMA:
+        return unmap_dma(fake, argument);
     default:
         return -ENOTTY;
     }
@@ -100,7 +152,8 @@ static int control_group(struct fake_vfio *fake, unsigned long request, void *ar
     switch (request) {
     case VFIO_GROUP_GET_STATUS:
         ((struct vfio_group_status *)argument)->flags =
-            fake->is_viable ? VFIO_GROUP_FLAGS_VIABLE : 0;
+            (fake->is_viable ? VFIO_GROUP_FLAGS_VIABLE : 0) |
+            (fake->joins > 0 ? VFIO_GROUP_FLAGS_CONTAINER_SET : 0);
         return 0;
     case VFIO_GROUP_SET_CONTAINER:
         ck_assert_int_eq(*(int *)argument, FAKE_CONTAINER);
@@ -108,6 +161,7 @@ static int control_group(struct fake_vfio *fake, unsigned long request, void *ar
         return -fake->join_error;
     case VFIO_GROUP_GET_DEVICE_FD:
         fake->open_count++;
+        fake->device_count++;
         return FAKE_DEVICE;
     default:
         return -ENOTTY;
@@ -199,8 +253,7 @@ static int fake_control(void *context, int fd, unsigned long request, void *argu
     case FAKE_GROUP:
         return control_group(context, request, argument);
     default:
-        ck_assert_int_eq(fd, FAKE_DEVICE);
-        return control_device(context, request, argument);
+        return fd == FAKE_DEVICE ? control_device(context, request, argument) : -ENOTTY;
     }
 }
 
@@ -243,8 +296,9 @@ static ssize_t fake_write(void *context, int fd, const void *bytes, size_t size,
     uint8_t *to = find_bytes(fake, offset, size);
     ck_assert_int_eq(fd, FAKE_DEVICE);
     fake->bar_writes += !is_config(offset);
-    fake->config_writes +=
-        is_config(offset) && (to != fake->config + PCI_COMMAND || size != 2);
+    bool is_command = to == fake->config + PCI_COMMAND && size == 2;
+    fake->command_writes += is_command;
+    fake->config_writes += is_config(offset) && !is_command;
     if (to == NULL)
         return -EIO;
     memcpy(to, bytes, size);
@@ -359,4 +413,20 @@ void fake_vfio_init(struct fake_vfio *fake)
     snprintf(devices, sizeof devices, "%s", fake_tree_root);
     fake_vfio_link(FAKE_VFIO_ADDRESS, "driver", "drivers/vfio-pci");
     fake_vfio_link(FAKE_VFIO_ADDRESS, "iommu_group", "groups/7");
+}
+
+void fake_vfio_send(struct fake_vfio *fake, const struct state_writer *writer,
+                    struct state_reader *reader)
+{
+    struct error error;
+    for (unsigned i = 0; i < writer->fd_count; i++) {
+        int fd = writer->fds[i];
+        bool is_fake = fd == FAKE_CONTAINER || fd == FAKE_GROUP || fd == FAKE_DEVICE;
+        fake->open_count += is_fake;
+        fake->device_count += fd == FAKE_DEVICE;
+        if (!is_fake)
+            fd = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+        ck_assert_int_ge(fd, 0);
+        ck_assert(state_reader_add_fds(reader, &fd, 1, &error));
+    }
 }

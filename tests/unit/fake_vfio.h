@@ -14,7 +14,7 @@
 #define FAKE_VFIO_BAR_MAX  0x10000u
 #define FAKE_VFIO_MAPS_MAX 4u
 #define FAKE_VFIO_IRQS_MAX 64u
-#define FAKE_VFIO_CALLS    8u
+#define FAKE_VFIO_CALLS    16u
 
 /* Descriptors; whoever opens one again gets the next number. */
 enum { FAKE_CONTAINER = 100, FAKE_GROUP = 200, FAKE_DEVICE = 300 };
@@ -37,7 +37,8 @@ struct fake_vfio {
     bool is_viable;
     int join_error;
     int iommu_error;
-    int map_error;
+    int map_error;      /* of a mapping, also of its new address */
+    bool has_no_update; /* VFIO_UPDATE_VADDR */
     int irqs_error;
     bool can_reset;
     bool cannot_map;   /* mmap() of a BAR */
@@ -54,15 +55,20 @@ struct fake_vfio {
 
     /* What it was told. */
     int open_count; /* descriptors that are open */
+    unsigned
+        device_count; /* of them, the device's: the last one switches interrupts off */
     unsigned joins;
     unsigned iommus;
     unsigned maps;
     struct vfio_iommu_type1_dma_map map[FAKE_VFIO_MAPS_MAX];
+    bool has_no_address[FAKE_VFIO_MAPS_MAX]; /* of the mapping */
+    unsigned thefts; /* so many times somebody else gives an address first */
     unsigned resets;
     unsigned mapped;                         /* parts of BARs that are mapped now */
     uint64_t mapped_offset[FAKE_VFIO_CALLS]; /* and were: in the BAR's part of the file */
     uint64_t mapped_size[FAKE_VFIO_CALLS];
     unsigned map_calls;
+    unsigned command_writes;
     unsigned config_writes; /* to anything but the command register */
     unsigned bar_reads;
     unsigned bar_writes;
@@ -71,6 +77,10 @@ struct fake_vfio {
 /* A device like QEMU's edu with MSI-X besides, bound to vfio-pci, in a group of its own. The fake
  * tree has to be there. */
 void fake_vfio_init(struct fake_vfio *fake);
+
+/* Another program has the descriptors of a state, too. Those of eventfds are copies. */
+void fake_vfio_send(struct fake_vfio *fake, const struct state_writer *writer,
+                    struct state_reader *reader);
 
 /* A link of the device's folder in sysfs, "driver" or "iommu_group", to another name. */
 void fake_vfio_link(const char *address, const char *link, const char *name);

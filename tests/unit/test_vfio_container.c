@@ -208,6 +208,67 @@ START_TEST(an_iommu_that_lies_about_sizes)
 }
 END_TEST
 
+/* --- new addresses (vfio_container_state.c) --- */
+
+static bool says(const char *text)
+{
+    return strstr(error.text, text) != NULL;
+}
+
+static bool has_address(unsigned region)
+{
+    return !fake.has_no_address[region] &&
+           fake.map[region].vaddr == (uintptr_t)memory.regions[region].host;
+}
+
+START_TEST(addresses_are_taken_and_given)
+{
+    ck_assert(open_device(FAKE_VFIO_ADDRESS));
+    ck_assert(vfio_container_release(&container, &error));
+    ck_assert(!has_address(0) && !has_address(1));
+    ck_assert(vfio_container_take_back(&container, &error));
+    ck_assert(has_address(0) && has_address(1));
+    ck_assert(vfio_container_release(&container, &error));
+    fake.has_no_address[1] = false; /* somebody has begun to give them */
+    fake.map[1].vaddr = 77;
+    fake.thefts = 2; /* and goes on */
+    ck_assert(vfio_container_take_back(&container, &error));
+    ck_assert(has_address(0) && has_address(1));
+}
+END_TEST
+
+START_TEST(addresses_that_cannot_be_taken)
+{
+    ck_assert(open_device(FAKE_VFIO_ADDRESS));
+    fake.has_no_update = true;
+    ck_assert(!vfio_container_release(&container, &error));
+    ck_assert(says("VFIO_UPDATE_VADDR") && says("5.12"));
+    fake.has_no_update = false;
+    fake.has_no_address[1] = true;
+    ck_assert(!vfio_container_release(&container, &error));
+    ck_assert(says("VFIO_IOMMU_UNMAP_DMA of all addresses: Invalid argument"));
+    fake.has_no_address[1] = false;
+    fake.map[0].size /= 2; /* not all of RAM */
+    ck_assert(!vfio_container_release(&container, &error));
+    ck_assert(says("0xa0000000 bytes of 0x100000000"));
+}
+END_TEST
+
+START_TEST(addresses_that_cannot_be_taken_back)
+{
+    ck_assert(open_device(FAKE_VFIO_ADDRESS));
+    ck_assert(vfio_container_release(&container, &error));
+    fake.thefts = 1000;
+    ck_assert(!vfio_container_take_back(&container, &error));
+    ck_assert(says("it has an address"));
+    fake.thefts = 0;
+    fake.maps = 1;
+    ck_assert(!vfio_container_take_back(&container, &error));
+    ck_assert(
+        says("[0x100000000, 0x140000000): No such file or directory; it is not mapped"));
+}
+END_TEST
+
 Suite *vfio_container_suite(void)
 {
     Suite *suite = suite_create("vfio_container");
@@ -226,6 +287,9 @@ Suite *vfio_container_suite(void)
     tcase_add_test(test_case, memory_that_the_iommu_does_not_reach);
     tcase_add_test(test_case, an_iommu_that_says_nothing_about_addresses);
     tcase_add_test(test_case, an_iommu_that_lies_about_sizes);
+    tcase_add_test(test_case, addresses_are_taken_and_given);
+    tcase_add_test(test_case, addresses_that_cannot_be_taken);
+    tcase_add_test(test_case, addresses_that_cannot_be_taken_back);
     suite_add_tcase(suite, test_case);
     return suite;
 }

@@ -124,6 +124,8 @@ static const struct {
     {"VADDR inside A", false, MV, FIRST + PART / 2, PART / 2, 0, EINVAL, 0},
     {"VADDR of an odd address", false, MV, FIRST, PART, 1, EINVAL, 0},
     {"VADDR of what is not mapped", false, MV, NOWHERE, PART, 0, ENOENT, 0},
+    {"VADDR of A, of other memory", false, MV, FIRST, PART, 2 * PART, 0, 0},
+    {"take away A once more", true, UV, FIRST, PART, 0, 0, PART},
     {"VADDR of A", false, MV, FIRST, PART, 0, 0, 0},
     {"VADDR of A again", false, MV, FIRST, PART, 0, EINVAL, 0},
     {"VADDR of B", false, MV, SECOND, PART, PART, 0, 0},

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "tests/unit/fake_tree.h"
+#include "vmm/vm_state.h"
 
 #define ECAM     0xe0000000u
 #define SLOT     3u
@@ -52,22 +53,12 @@ static bool set_slot(void *context, uint32_t id, gpa_t address, uint64_t size, v
     return true;
 }
 
-void vfio_machine_set_up(void)
+static void make_vm(void)
 {
     static uint8_t page[1] __attribute__((aligned(4096)));
     uint32_t id;
-    memset(m, 0, sizeof *m);
-    fake_tree_make();
-    fake_vfio_init(&m->fake);
     fake_events_init(&m->events);
-    trace_init(&m->trace, stderr, false);
-    m->trace.warnings = TRACE_WARNINGS_MAX; /* nobody wants to read them */
-    m->has_routes = true;
-    m->memory = (struct guest_memory){
-        .fd = -1,
-        .region_count = 1,
-        .regions = {{.range = {gpa(0), RAM_SIZE}, .host = page}},
-    };
+    m->bus = (struct bus){0};
     const struct pci_host_config config = {
         .ecam = {gpa(ECAM), MIB},
         .memory32 = {gpa(VFIO_MACHINE_LOW), 16 * MIB},
@@ -83,11 +74,46 @@ void vfio_machine_set_up(void)
     ck_assert(memslot_add(&m->memslots, "ram", gpa(0), RAM_SIZE, page, &id, &m->error));
 }
 
+void vfio_machine_set_up(void)
+{
+    static uint8_t page[1] __attribute__((aligned(4096)));
+    memset(m, 0, sizeof *m);
+    fake_tree_make();
+    fake_vfio_init(&m->fake);
+    trace_init(&m->trace, stderr, false);
+    m->trace.warnings = TRACE_WARNINGS_MAX; /* nobody wants to read them */
+    m->has_routes = true;
+    m->address = FAKE_VFIO_ADDRESS;
+    m->memory = (struct guest_memory){
+        .fd = -1,
+        .region_count = 1,
+        .regions = {{.range = {gpa(0), RAM_SIZE}, .host = page}},
+    };
+    make_vm();
+}
+
+static void end_vm(void)
+{
+    memslot_table_finish(&m->memslots);
+    pci_host_finish(&m->host);
+    irq_routes_finish(&m->routes);
+}
+
+void vfio_machine_renew(void)
+{
+    end_vm();
+    m->pci = (struct vfio_pci){0};
+    m->container = (struct vfio_container){0};
+    m->irqfd_count = 0;
+    m->slot_count = 0;
+    make_vm();
+}
+
 bool vfio_machine_start(void)
 {
     const struct vfio_pci_config config = {
         .container = &m->container,
-        .address = FAKE_VFIO_ADDRESS,
+        .address = m->address,
         .traps_all = m->traps_all,
         .host = &m->host,
         .slot = SLOT,
@@ -96,6 +122,12 @@ bool vfio_machine_start(void)
         .memslots = &m->memslots,
         .trace = &m->trace,
     };
+    if (m->reader != NULL)
+        return vfio_container_load(&m->container, &m->fake.calls, &m->memory, m->reader,
+                                   &m->error) &&
+               vfio_pci_load(&m->pci, &config, m->reader, 0, &m->error) &&
+               irq_routes_load(&m->routes, m->reader, &m->error) &&
+               pci_host_load(&m->host, m->reader, &m->error);
     return (m->container.calls ||
             vfio_container_init(&m->container, &m->fake.calls, &m->memory, &m->error)) &&
            vfio_pci_init(&m->pci, &config, &m->error);
@@ -115,9 +147,7 @@ void vfio_machine_tear_down(void)
     ck_assert_uint_eq(INTX_IRQS->active + MSI_IRQS->active + MSIX_IRQS->active, 0);
     vfio_container_finish(&m->container);
     ck_assert_int_eq(m->fake.open_count, 0);
-    memslot_table_finish(&m->memslots);
-    pci_host_finish(&m->host);
-    irq_routes_finish(&m->routes);
+    end_vm();
     fake_tree_remove();
 }
 

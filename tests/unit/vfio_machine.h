@@ -34,6 +34,8 @@ extern struct vfio_machine {
     /* For vfio_machine_start(). */
     bool traps_all;
     bool has_routes;
+    const char *address;
+    struct state_reader *reader; /* the device's state; NULL: it starts */
 
     /* What KVM was told. */
     bool kvm_fails;
@@ -50,6 +52,9 @@ extern struct vfio_machine {
 /* For tcase_add_checked_fixture(). The second one fails when something is left. */
 void vfio_machine_set_up(void);
 void vfio_machine_tear_down(void);
+
+/* Another program begins, with a VM of its own over the same VFIO: nothing is on its bus yet. */
+void vfio_machine_renew(void);
 
 /* Puts the device on the bus; the second one fails the test if it cannot be. */
 bool vfio_machine_start(void);
