@@ -6,10 +6,11 @@
  *   pop, check ----> waiting ---------> preadv(), pwritev(), fdatasync(), fallocate()
  *   push, signal <-- done (done_fd) <-- in the order in which they are ready
  *
- * Data goes between the file and guest memory, without a copy of ours. The chain was checked and
- * copied when it was taken; the data may change under our hands, which is the guest's affair.
- * A reset, or the stop of the queue, throws away what waits, and lets what a worker has begun end
- * before the driver is told: then nobody writes the guest's memory or the image any more.
+ * Data goes between the file and guest RAM, without a copy of ours; a request whose buffer is not
+ * RAM fails (docs/foreign-buffers.md). The chain was checked and copied when it was taken; the data
+ * may change under our hands, which is the guest's affair. A reset, or the stop of the queue, throws
+ * away what waits, and lets what a worker has begun end before the driver is told: then nobody
+ * writes the guest's memory or the image any more.
  *
  * Offered: SEG_MAX, BLK_SIZE, FLUSH, and RO, or DISCARD and WRITE_ZEROES. No SIZE_MAX: a chain is
  * bounded by 2^32 bytes, and costs us nothing for its size. A driver that does not accept FLUSH

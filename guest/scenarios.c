@@ -41,6 +41,7 @@ const struct scenario scenarios[] = {
     {"reset-mapped",  scenario_reset_mapped,  "reset while blobs are mapped"},
     {"ring-hostile",  scenario_ring_hostile,  "rings that break the rules"},
     {"ring-spin",     scenario_ring_spin,     "a vCPU that never stops kicking"},
+    {"foreign",       scenario_foreign,       "a blob as the buffer of other devices; vfio=yes: of the host's"},
     {"transfers",     scenario_transfers,     "a texture is cleared and transferred back"},
     {"guest-blob",    scenario_guest_blob,    "a blob of guest memory in a context"},
     {"exporter",      scenario_exporter,      "a buffer of --blobs-from: mapped, or expect=refused"},

@@ -51,6 +51,7 @@ bool scenario_hole_pair(struct guest *guest);
 bool scenario_mtrr(struct guest *guest);
 bool scenario_reset_mapped(struct guest *guest);
 bool scenario_ring_hostile(struct guest *guest);
+bool scenario_foreign(struct guest *guest);
 bool scenario_ring_spin(struct guest *guest);
 bool scenario_transfers(struct guest *guest);
 bool scenario_guest_blob(struct guest *guest);

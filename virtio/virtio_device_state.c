@@ -230,7 +230,7 @@ bool virtio_device_load(struct virtio_device *device, struct state_reader *reade
 {
     BUG_ON(device->thread_runs);
     struct state_section *section;
-    struct device_state state;
+    struct device_state state = {0};
     if (!state_open(reader, "VIRT", instance, VERSION, &section, error) ||
         !read_state(section, &state, error) ||
         !check_registers(device, section, &state, error))

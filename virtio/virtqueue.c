@@ -126,7 +126,7 @@ static bool count_available(const struct virtqueue *queue, uint16_t *count,
     return true;
 }
 
-static bool add_segment(const struct virtqueue *queue, struct virtqueue_chain *chain,
+static bool add_segment(struct virtqueue_chain *chain,
                         const struct vring_desc *descriptor, struct error *error)
 {
     struct virtqueue_segment segment = {gpa(descriptor->addr), descriptor->len};
@@ -144,9 +144,14 @@ static bool add_segment(const struct virtqueue *queue, struct virtqueue_chain *c
                          VIRTQUEUE_SEGMENTS_MAX);
     if (chain->readable_size + chain->writable_size + segment.length > CHAIN_BYTES_MAX)
         return error_set(error, ERROR_GUEST_RING, "more than 2^32 bytes");
-    void *host;
-    if (!guest_memory_view(queue->memory, segment.address, segment.length, &host, error))
-        return false;
+    /* Whether it is RAM, each access finds out. What goes on at address 0 after the last one is
+     * nowhere. */
+    uint64_t end;
+    if (!u64_add(descriptor->addr, descriptor->len, &end))
+        return error_set(error, ERROR_GUEST_ADDRESS,
+                         "%u bytes at GPA 0x%" PRIx64
+                         " go beyond the end of the address space",
+                         descriptor->len, (uint64_t)descriptor->addr);
 
     chain->segments[chain->segment_count++] = segment;
     if (writable) {
@@ -225,7 +230,7 @@ static bool read_chain(const struct virtqueue *queue, uint16_t head,
             index = 0;
             continue;
         }
-        if (!add_segment(queue, chain, &descriptor, error))
+        if (!add_segment(chain, &descriptor, error))
             return error_wrap(error, "descriptor %u of chain %u", index, head);
         if ((descriptor.flags & VRING_DESC_F_NEXT) == 0)
             return true;

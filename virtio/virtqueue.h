@@ -7,9 +7,10 @@
  * so nothing dangles when guest memory changes. virtqueue_pop() takes a snapshot of one
  * chain: every descriptor is read once, checked, and then only the copy is used. A chain
  * has at most VIRTQUEUE_SEGMENTS_MAX segments, whatever the guest says; a loop, an index
- * outside of the ring, a write-only segment before a read-only one, or an address outside
- * of guest memory makes the queue *broken*: it is not served again until the driver
- * resets the device.
+ * outside of the ring, a write-only segment before a read-only one, or a table outside
+ * of guest RAM makes the queue *broken*: it is not served again until the driver
+ * resets the device. A buffer outside of RAM, say in the GPU's window, is the matter of the one
+ * request: docs/foreign-buffers.md.
  *
  *   free-running 16-bit indices, in the order in which they grow:
  *
@@ -49,8 +50,8 @@ struct virtqueue_segment {
 };
 
 /* One chain, as it was when it was taken. Segments [0, readable_count) are for the device
- * to read, the rest for it to write. Every segment lies in guest memory and has at least
- * one byte: a descriptor of length 0 is legal, and is left out. */
+ * to read, the rest for it to write. Every segment has at least one byte: a descriptor of
+ * length 0 is legal, and is left out. A segment need not lie in guest RAM. */
 struct virtqueue_chain {
     uint16_t head;
     uint16_t readable_count;
@@ -78,7 +79,8 @@ enum virtqueue_result virtqueue_pop(struct virtqueue *queue,
                                     struct virtqueue_chain *chain, struct error *error);
 
 /* Copies `length` bytes from byte `offset` of the readable part. ERROR_GUEST_COMMAND when
- * the chain is shorter. */
+ * the chain is shorter, ERROR_GUEST_ADDRESS when it is not all RAM there: a part of the bytes may
+ * have been copied. */
 bool virtqueue_chain_read(const struct virtqueue *queue,
                           const struct virtqueue_chain *chain, uint64_t offset,
                           void *buffer, uint64_t length, struct error *error);

@@ -154,6 +154,21 @@ bool guest_memory_init_private(struct guest_memory *memory,
            map_all(memory, ranges, range_count, -1, error);
 }
 
+bool guest_memory_init_guest_memfd(struct guest_memory *memory,
+                                   const struct gpa_range *ranges, unsigned range_count,
+                                   int fd, struct error *error)
+{
+    uint64_t size;
+    *memory = (struct guest_memory){0};
+    if (!total_size(ranges, range_count, &size, error)) {
+        close(fd);
+        return false;
+    }
+    bool mapped = map_all(memory, ranges, range_count, fd, error);
+    memory->is_guest_memfd = mapped;
+    return mapped;
+}
+
 bool guest_memory_init_over(struct guest_memory *memory, const struct gpa_range *ranges,
                             unsigned range_count, int fd, struct error *error)
 {

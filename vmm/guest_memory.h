@@ -7,6 +7,7 @@
  * of it, it is anonymous memory instead, for the sake of huge pages: Linux gives them to a
  * memfd only if /sys/kernel/mm/transparent_hugepage/shmem_enabled says so
  * (Documentation/admin-guide/mm/transhuge.rst), and with Debian's kernels that is "never".
+ * A third kind of RAM is KVM's own file: docs/guest-memory.md compares the three.
  *
  * Every access of the VMM to guest bytes goes through the functions here, which take (address,
  * length), check the range with overflow, and copy. The guest may write the same bytes at any
@@ -27,7 +28,8 @@ struct guest_region {
 };
 
 struct guest_memory {
-    int fd; /* the sealed memfd; -1: anonymous memory */
+    int fd;              /* the sealed memfd; -1: anonymous memory */
+    bool is_guest_memfd; /* the file is KVM's, and no memfd */
     unsigned region_count;
     struct guest_region regions[GUEST_MEMORY_REGIONS_MAX];
 };
@@ -41,6 +43,12 @@ bool guest_memory_init(struct guest_memory *memory, const struct gpa_range *rang
 bool guest_memory_init_private(struct guest_memory *memory,
                                const struct gpa_range *ranges, unsigned range_count,
                                struct error *error);
+
+/* The same in KVM's guest_memfd of as many bytes (vmm/guest_memfd.h), which becomes the memory's,
+ * also when this fails. It cannot become a dma-buf, nor be given to another VM. */
+bool guest_memory_init_guest_memfd(struct guest_memory *memory,
+                                   const struct gpa_range *ranges, unsigned range_count,
+                                   int fd, struct error *error);
 
 /* The same over the memfd of another RAM of the same ranges, which stays the caller's: both see the
  * same bytes. ERROR_HOST_BUFFER if it is no such file. */

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The only file that calls ioctl() on KVM's file descriptors (vmm/kvm.c and, for
- * registers that only one architecture has, vmm/arch/ through kvm_ioctl below). The size
+ * registers that only one architecture has, vmm/arch/, and for its guest_memfd
+ * vmm/guest_memfd.c, through kvm_ioctl below). The size
  * of each argument is checked against the ioctl number at compile time.
  */
 #ifndef S2VMM_KVM_H

@@ -180,6 +180,7 @@ bool machine_init(struct machine *machine, const struct options *options,
         .memory_size = options->memory_size,
         .cpu_count = options->cpu_count,
         .private_ram = !options_has_gpu(options) && options->update_control < 0,
+        .guest_memfd = options->memory_backend == OPTIONS_MEMORY_GUEST_MEMFD,
         .no_device_memory = !options_has_gpu(options) && options->vfio_count == 0,
         .sandbox = &machine->sandbox,
     };

@@ -21,6 +21,7 @@ enum option_id {
     OPTION_APPEND,
     OPTION_INITRD,
     OPTION_MEMORY,
+    OPTION_MEMORY_BACKEND,
     OPTION_CPUS,
     OPTION_TRANSPORT,
     OPTION_DISK,
@@ -65,6 +66,7 @@ static const struct option long_options[] = {
     {"append", required_argument, NULL, OPTION_APPEND},
     {"initrd", required_argument, NULL, OPTION_INITRD},
     {"memory", required_argument, NULL, OPTION_MEMORY},
+    {"memory-backend", required_argument, NULL, OPTION_MEMORY_BACKEND},
     {"cpus", required_argument, NULL, OPTION_CPUS},
     {"transport", required_argument, NULL, OPTION_TRANSPORT},
     {"disk", required_argument, NULL, OPTION_DISK},
@@ -199,6 +201,7 @@ static bool parse_word(int id, const char *value, struct options *options,
     static const char *const may_change[] = {"refuse", "follow", NULL};
     static const char *const transports[] = {"auto", "mmio", "pci", NULL};
     static const char *const consoles[] = {"serial", "virtio", NULL};
+    static const char *const backends[] = {"memfd", "guest_memfd", NULL};
     static const char *const guest_pat[] = {"auto", "on", "off", NULL};
     static const char *const observe[] = {"auto", "off", NULL};
     static const char *const sandboxes[] = {"on", "log", "off", NULL};
@@ -209,6 +212,10 @@ static bool parse_word(int id, const char *value, struct options *options,
     case OPTION_TRANSPORT:
         good = parse_choice("--transport", value, transports, &choice, error);
         options->transport = (enum options_transport)choice;
+        break;
+    case OPTION_MEMORY_BACKEND:
+        good = parse_choice("--memory-backend", value, backends, &choice, error);
+        options->memory_backend = (enum options_memory_backend)choice;
         break;
     case OPTION_CONSOLE:
         good = parse_choice("--console", value, consoles, &choice, error);

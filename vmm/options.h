@@ -53,6 +53,12 @@ enum options_map_strategy {
 #define OPTIONS_VFIO_MAX     4
 #define OPTIONS_SIZES_MAX    8
 
+/* --memory-backend: docs/guest-memory.md. */
+enum options_memory_backend {
+    OPTIONS_MEMORY_MEMFD, /* without a GPU: anonymous memory */
+    OPTIONS_MEMORY_GUEST_MEMFD,
+};
+
 struct options_disk {
     const char *path;
     bool readonly;
@@ -91,6 +97,7 @@ struct options {
     const char *initrd;      /* path, or NULL */
     uint64_t memory_size;    /* bytes */
     uint64_t default_memory; /* without --memory */
+    enum options_memory_backend memory_backend;
     unsigned cpu_count;
     bool gpu_given; /* --gpu */
     bool virgl;

@@ -22,6 +22,8 @@ static const char help[] =
     "                             0000:00:05.0; up to 4 times; trap: no BAR is mapped\n"
     "  --memory SIZE              RAM: 16M to 256G, suffixes K, M, G (default 64M; with\n"
     "                             --kernel 1G)\n"
+    "  --memory-backend B         memfd (default), or guest_memfd: a file of KVM's "
+    "(Linux 6.18)\n"
     "  --cpus N                   virtual CPUs, 1 to 16 (default 1)\n"
     "  --transport T              of the virtio devices: pci or mmio (default auto: pci "
     "for a\n"

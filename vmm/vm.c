@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "vmm/arch/arch.h"
+#include "vmm/guest_memfd.h"
 #include "vmm/layout.h"
 #include "vmm/vcpu.h"
 
@@ -22,11 +23,24 @@ static const struct kvm_requirement requirements[] = {
     {KVM_CAP_IMMEDIATE_EXIT, "KVM_CAP_IMMEDIATE_EXIT", "stop a vCPU without a race"},
 };
 
+/* The region of a guest_memfd that is mapped here, or NULL. */
+static const struct guest_region *guest_memfd_region(const struct guest_memory *memory,
+                                                     const void *host)
+{
+    for (unsigned i = 0; memory->is_guest_memfd && i < memory->region_count; i++)
+        if (memory->regions[i].host == host)
+            return &memory->regions[i];
+    return NULL;
+}
+
 /* memslot_set_function: the context is the VM. */
 static bool set_slot(void *context, uint32_t id, gpa_t address, uint64_t size, void *host,
                      struct error *error)
 {
     const struct vm *vm = context;
+    const struct guest_region *region = guest_memfd_region(&vm->memory, host);
+    if (region != NULL && size > 0)
+        return guest_memfd_set_region(vm->fd, id, region, vm->memory.fd, error);
     return kvm_set_memory_region(vm->fd, id, address, size, host, error);
 }
 
@@ -58,9 +72,24 @@ bool vm_check_range(const struct vm *vm, const char *name, struct gpa_range rang
     return true;
 }
 
+static bool make_guest_memfd(struct vm *vm, const struct gpa_range *ranges,
+                             unsigned count, struct error *error)
+{
+    int fd;
+    if (vm->config.memory_fd > 0)
+        return error_set(error, ERROR_CONFIG_USAGE,
+                         "guest RAM that exists cannot become a guest_memfd, nor a "
+                         "guest_memfd another VM's RAM: KVM binds it to the VM that "
+                         "made it; use --memory-backend=memfd");
+    return guest_memfd_create(vm->fd, vm->config.memory_size, &fd, error) &&
+           guest_memory_init_guest_memfd(&vm->memory, ranges, count, fd, error);
+}
+
 static bool make_memory(struct vm *vm, const struct gpa_range *ranges, unsigned count,
                         struct error *error)
 {
+    if (vm->config.guest_memfd)
+        return make_guest_memfd(vm, ranges, count, error);
     if (vm->config.memory_fd > 0)
         return guest_memory_init_over(&vm->memory, ranges, count, vm->config.memory_fd,
                                       error);

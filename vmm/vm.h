@@ -71,6 +71,7 @@ struct vm_config {
     uint64_t memory_size;  /* bytes of RAM, page-aligned */
     unsigned cpu_count;    /* 1 .. VM_CPUS_MAX */
     bool private_ram;      /* no dma-bufs of RAM are wanted: vmm/guest_memory.h */
+    bool guest_memfd;      /* RAM is KVM's guest_memfd, or vm_init() fails */
     bool no_device_memory; /* nothing of the host but RAM is going to be mapped: the
                               guest's MTRRs do not matter (vmm/arch/x86/mtrr.h) */
     bool honour_guest_pat; /* x86, Intel: lift KVM's "ignore guest PAT" quirk at once; see

@@ -92,6 +92,10 @@ bool guest_blob_make_dmabuf(const struct guest_memory *memory,
                             struct error *error)
 {
     *fd = -1;
+    if (memory->is_guest_memfd)
+        return error_set(error, ERROR_CONFIG_HOST,
+                         "guest RAM is a guest_memfd, which udmabuf does not take; "
+                         "--memory-backend=memfd is what it takes");
     int device = open(DEVICE, O_RDWR | O_CLOEXEC);
     if (device < 0)
         return error_set(error, ERROR_CONFIG_HOST,

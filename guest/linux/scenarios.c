@@ -20,6 +20,7 @@ const struct scenario scenarios[] = {
     {"close-mapped", scenario_close_mapped, NEEDS_VENUS,  "GEM_CLOSE and close() while mapped"},
     {"share",        scenario_share,        NEEDS_BLOBS,  "two files and two processes, by PRIME fd"},
     {"unmap-twice",  scenario_unmap_twice,  NEEDS_VENUS,  "munmap() and GEM_CLOSE twice; a hole"},
+    {"foreign",      scenario_foreign,      NEEDS_VENUS | NEEDS_DISK, "a mapping as the buffer of a disk"},
     {"threads",      scenario_threads,      NEEDS_VENUS,  "maps from several threads at once"},
     {"edid",         scenario_edid,         NEEDS_SCREEN, "the connector's EDID"},
     {"uuid",         scenario_uuid,         NEEDS_UUID,   "PRIME export gives a resource its UUID"},

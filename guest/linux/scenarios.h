@@ -16,6 +16,7 @@
 #define NEEDS_3D     64u
 #define NEEDS_USER   128u /* somebody who does something meanwhile: not among "all" */
 #define NEEDS_TIME   256u /* a benchmark: not among "all" */
+#define NEEDS_DISK   512u /* one that may be written: not among "all" */
 
 typedef bool (*scenario_function)(struct test *test);
 
@@ -47,6 +48,7 @@ bool scenario_fork(struct test *test);
 bool scenario_close_mapped(struct test *test);
 bool scenario_share(struct test *test);
 bool scenario_unmap_twice(struct test *test);
+bool scenario_foreign(struct test *test);
 bool scenario_threads(struct test *test);
 
 bool scenario_edid(struct test *test);

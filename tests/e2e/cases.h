@@ -60,6 +60,8 @@ enum case_need {
                                    where vgem is card0 */
     NEEDS_USER =
         1 << 28, /* not root; /dev/kvm, /dev/udmabuf and /dev/dri by its groups */
+    NEEDS_GUEST_MEMFD = 1 << 29,    /* KVM's guest_memfd can be mapped: Linux 6.18 */
+    NEEDS_NO_GUEST_MEMFD = 1 << 30, /* it has none that can */
     NEEDS_VFIO = 1 << 27, /* the device edu at 0000:00:10.0, bound to vfio-pci */
 };
 
@@ -164,6 +166,9 @@ extern const unsigned e2e_case_server_count;
 /* cases_peers.c: the bugs of other VMMs. */
 extern const struct e2e_case e2e_cases_peers[];
 extern const unsigned e2e_case_peer_count;
+/* cases_memory.c: guest RAM by a file of KVM's; blobs as buffers of other devices. */
+extern const struct e2e_case e2e_cases_memory[];
+extern const unsigned e2e_case_memory_count;
 /* cases_vfio.c: devices of the host. */
 extern const struct e2e_case e2e_cases_vfio[];
 extern const unsigned e2e_case_vfio_count;

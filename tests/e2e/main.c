@@ -54,6 +54,8 @@ static const struct {
     {"virtio-gpu", NEEDS_VIRTIO_GPU},
     {"user", NEEDS_USER},
     {"vfio", NEEDS_VFIO},
+    {"guest-memfd", NEEDS_GUEST_MEMFD},
+    {"no-guest-memfd", NEEDS_NO_GUEST_MEMFD},
 };
 
 /* The tables, one after the other; behind the last case NULL. */
@@ -75,6 +77,7 @@ static const struct e2e_case *case_at(unsigned index)
         {e2e_cases_peers, e2e_case_peer_count},
         {e2e_cases_sandbox, e2e_case_sandbox_count},
         {e2e_cases_vfio, e2e_case_vfio_count},
+        {e2e_cases_memory, e2e_case_memory_count},
         {e2e_cases_server, e2e_case_server_count},
         {e2e_cases_update, e2e_case_update_count},
     };

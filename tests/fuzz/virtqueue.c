@@ -73,6 +73,13 @@ static void write_part(struct virtqueue_mock *mock, const struct step *step)
     }
 }
 
+/* Whether the last byte of a segment is. */
+static bool in_ram(const struct virtqueue_chain *chain, unsigned index)
+{
+    const struct virtqueue_segment *segment = &chain->segments[index];
+    return segment->address.value + segment->length <= RAM_SIZE;
+}
+
 static void serve(struct virtqueue *queue)
 {
     static struct virtqueue_chain chain;
@@ -86,7 +93,7 @@ static void serve(struct virtqueue *queue)
         for (unsigned i = 0; i < chain.segment_count; i++) {
             FUZZ_CHECK(chain.segments[i].length > 0 &&
                        chain.segments[i].address.value <=
-                           RAM_SIZE - chain.segments[i].length);
+                           UINT64_MAX - chain.segments[i].length);
             sizes[i >= chain.readable_count] += chain.segments[i].length;
         }
         FUZZ_CHECK(sizes[0] == chain.readable_size && sizes[1] == chain.writable_size &&
@@ -97,10 +104,12 @@ static void serve(struct virtqueue *queue)
             !virtqueue_chain_read(queue, &chain, chain.readable_size, &byte, 1, &error));
         if (chain.readable_size > 0)
             FUZZ_CHECK(virtqueue_chain_read(queue, &chain, chain.readable_size - 1, &byte,
-                                            1, &error));
+                                            1, &error) ==
+                       in_ram(&chain, chain.readable_count - 1u));
         if (chain.writable_size > 0)
             FUZZ_CHECK(virtqueue_chain_write(queue, &chain, chain.writable_size - 1,
-                                             &byte, 1, &error));
+                                             &byte, 1, &error) ==
+                       in_ram(&chain, chain.segment_count - 1u));
         virtqueue_push(queue, chain.head, 1, &error);
     }
     virtqueue_needs_interrupt(queue);

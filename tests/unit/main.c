@@ -63,6 +63,7 @@ int main(void)
         stop_signals_suite,
         types_suite,
         guest_memory_suite,
+        guest_memfd_suite,
         memslot_suite,
         bus_suite,
         kvm_suite,

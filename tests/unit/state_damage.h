@@ -5,7 +5,7 @@
 
 #include "vmm/state.h"
 
-/* Makes a new object, loads it, and ends it. */
+/* Makes a new object, loads it, uses it a little, also after an error, and ends it. */
 typedef bool state_damage_load(struct state_reader *reader, struct error *error);
 
 /* Completes what was written, and reads it, with copies of its descriptors. */

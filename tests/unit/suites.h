@@ -18,6 +18,7 @@ Suite *error_suite(void);
 Suite *stop_signals_suite(void);
 Suite *types_suite(void);
 Suite *guest_memory_suite(void);
+Suite *guest_memfd_suite(void);
 Suite *memslot_suite(void);
 Suite *bus_suite(void);
 Suite *kvm_suite(void);

@@ -56,6 +56,9 @@ static bool load_serial(struct state_reader *from, struct error *cause)
     struct serial other;
     ck_assert(serial_init(&other, no_output, NULL, cause));
     bool ok = serial_load(&other, from, 0, cause) && state_reader_check(from, cause);
+    serial_receive(&other, (const uint8_t *)"x", 1);
+    for (unsigned i = 0; i < 8; i++)
+        port(&other, i);
     serial_finish(&other);
     return ok;
 }
@@ -121,6 +124,8 @@ static bool load_pl011(struct state_reader *from, struct error *cause)
     struct pl011 other;
     ck_assert(pl011_init(&other, no_output, NULL, cause));
     bool ok = pl011_load(&other, from, 0, cause) && state_reader_check(from, cause);
+    pl011_receive(&other, (const uint8_t *)"x", 1);
+    pl011_bus_ops.read(&other, 0, 4);
     pl011_finish(&other);
     return ok;
 }
@@ -236,6 +241,7 @@ static bool load_console(struct state_reader *from, struct error *cause)
     bool ok = virtio_device_load(&other.virtio, from, 0, cause) &&
               virtio_console_load(&other, from, 0, cause) &&
               state_reader_check(from, cause);
+    virtio_console_receive(&other, (const uint8_t *)"x", 1);
     virtio_console_finish(&other);
     return ok;
 }
@@ -442,6 +448,8 @@ END_TEST
 START_TEST(a_damaged_disk_is_refused)
 {
     save_disk(&disks[0]);
+    int free_before = dup(STDIN_FILENO);
+    close(free_before);
     state_damage_everything(&writer, load_disk);
     state_damage_refused(&writer, load_disk, "DISK", 0, 0, 8, "the guest's disk 0");
     state_damage_refused(&writer, load_disk, "DISK", 0, 511, 8, "the guest's disk 511");
@@ -451,6 +459,8 @@ START_TEST(a_damaged_disk_is_refused)
     state_damage_refused(&writer, load_disk, "DISK", 8, 1, 4, "1 came with the state");
     readonly = true;
     state_damage_refused(&writer, load_disk, "DISK", 8, 0, 4, "not open to read");
+    ck_assert_int_eq(dup(STDIN_FILENO), free_before); /* no descriptor is left over */
+    close(free_before);
 }
 END_TEST
 

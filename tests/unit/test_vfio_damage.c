@@ -170,7 +170,7 @@ START_TEST(a_state_that_ends_too_early)
     let_go();
     struct state_reader kept = t->reader;
     size_t first = find_payload();
-    t->writer.size = first + VECTORS + VFIO_VECTORS_MAX * 4;
+    t->writer.size = first + VECTORS + VFIO_VECTORS_MAX * sizeof(uint32_t);
     while (t->writer.size > first) {
         t->writer.size--;
         put(16, t->writer.size, 8);

@@ -443,6 +443,64 @@ START_TEST(a_slow_request_holds_no_other)
 }
 END_TEST
 
+/* A part of the request is where no RAM is, such as in the GPU's window: this request fails, and
+ * the disk works on. Only where the status cannot be written, nothing can be said. */
+static const struct {
+    const char *what;
+    uint32_t type;
+    uint64_t header, data; /* addresses; 0: a good one */
+} foreign[] = {
+    {"reads to it", VIRTIO_BLK_T_IN, 0, 4 * GIB},
+    {"writes from it", VIRTIO_BLK_T_OUT, 0, 4 * GIB},
+    {"reads over the end of RAM", VIRTIO_BLK_T_IN, 0, VIRTIO_DRIVER_RAM_SIZE - 256},
+    {"its header is there", VIRTIO_BLK_T_IN, 4 * GIB, 0},
+    {"a range to erase", VIRTIO_BLK_T_DISCARD, 0, 4 * GIB},
+    {"the disk's name", VIRTIO_BLK_T_GET_ID, 0, 4 * GIB},
+};
+
+START_TEST(a_buffer_outside_of_ram_is_an_io_error)
+{
+    uint32_t length;
+    uint32_t type = foreign[_i].type;
+    uint32_t size = type == VIRTIO_BLK_T_DISCARD  ? 16
+                    : type == VIRTIO_BLK_T_GET_ID ? 20
+                                                  : SECTOR;
+    bool writable = type == VIRTIO_BLK_T_IN || type == VIRTIO_BLK_T_GET_ID;
+    const struct virtio_blk_outhdr header = {.type = type, .sector = 5};
+    const uint8_t unset = UNSET;
+    const struct virtqueue_mock_segment segments[] = {
+        {gpa(foreign[_i].header ? foreign[_i].header : slot(0)), sizeof header, false},
+        {gpa(foreign[_i].data ? foreign[_i].data : data(0)), size, writable},
+        {gpa(status_byte(0)), 1, true},
+    };
+    start(false, FLUSHES);
+    virtio_driver_write(&driver, slot(0), &header, sizeof header);
+    virtio_driver_write(&driver, status_byte(0), &unset, 1);
+    uint16_t head = virtio_driver_send(&driver, 0, segments, 3);
+    ck_assert_uint_eq(virtio_driver_wait(&driver, 0, &length), head);
+    ck_assert_msg(status_of(0) == VIRTIO_BLK_S_IOERR, "%s", foreign[_i].what);
+    ck_assert_uint_eq(length, writable ? 0 : 1); /* the status byte */
+    expect_image(5, 5);
+    ck_assert_uint_eq(virtio_driver_warnings(&driver), 1);
+    ck_assert_uint_eq(request(VIRTIO_BLK_T_IN, 9, SECTOR, true, &length),
+                      VIRTIO_BLK_S_OK);
+}
+END_TEST
+
+START_TEST(a_status_outside_of_ram_needs_a_reset)
+{
+    const struct virtio_blk_outhdr header = {.type = VIRTIO_BLK_T_FLUSH};
+    const struct virtqueue_mock_segment segments[] = {
+        {gpa(slot(0)), sizeof header, false}, {gpa(4 * GIB), 1, true}};
+    start(false, FLUSHES);
+    virtio_driver_write(&driver, slot(0), &header, sizeof header);
+    virtio_driver_send(&driver, 0, segments, 2);
+    eventually((virtio_device_read_status(&blk.virtio) & VIRTIO_CONFIG_S_NEEDS_RESET) !=
+               0);
+    ck_assert_uint_eq(virtio_driver_warnings(&driver), 1);
+}
+END_TEST
+
 /* Somebody cut the file off: an error for the guest, one line for the user. */
 START_TEST(a_failure_of_the_host_is_an_io_error)
 {
@@ -485,6 +543,9 @@ Suite *virtio_blk_suite(void)
     tcase_add_loop_test(test_case, a_reset_waits_for_what_has_begun, 0, 2);
     tcase_add_test(test_case, a_slow_request_holds_no_other);
     tcase_add_test(test_case, a_failure_of_the_host_is_an_io_error);
+    tcase_add_loop_test(test_case, a_buffer_outside_of_ram_is_an_io_error, 0,
+                        (int)ARRAY_SIZE(foreign));
+    tcase_add_test(test_case, a_status_outside_of_ram_needs_a_reset);
     tcase_add_test(test_case, finish_takes_a_zeroed_object);
     suite_add_tcase(suite, test_case);
     return suite;

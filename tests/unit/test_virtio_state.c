@@ -46,6 +46,14 @@ static void *write_soon(void *fd)
     return NULL;
 }
 
+static void *open_gate_soon(void *context)
+{
+    (void)context;
+    usleep(SOON * 1000);
+    sem_post(&toy.gate);
+    return NULL;
+}
+
 START_TEST(a_device_whose_thread_does_not_run_is_paused)
 {
     pause_toy();
@@ -150,8 +158,9 @@ START_TEST(a_reset_that_was_asked_for_is_done_before_the_pause)
     virtio_device_write_status(&toy.device, 0); /* does not wait so long */
     ck_assert_uint_eq(virtio_device_read_status(&toy.device), RUNNING);
     atomic_store(&toy.slow, false);
-    sem_post(&toy.gate);
+    ck_assert_int_eq(pthread_create(&helper, NULL, open_gate_soon, NULL), 0);
     pause_toy();
+    pthread_join(helper, NULL);
     ck_assert_uint_eq(virtio_device_read_status(&toy.device), 0);
     ck_assert_uint_eq(atomic_load(&toy.resets), 1);
 }
@@ -387,6 +396,12 @@ static bool load_alone(struct state_reader *reader, struct error *cause)
     bool ok = virtio_device_load(&other.device, reader, NUMBER, cause) &&
               virtio_mmio_load(&transport, reader, NUMBER, cause) &&
               state_reader_check(reader, cause);
+    struct virtqueue_chain chain;
+    struct error ignored;
+    for (unsigned i = 0; ok && i < other.device.queue_count; i++)
+        while (virtqueue_pop(&other.device.queues[i], &chain, &ignored) ==
+               VIRTQUEUE_CHAIN)
+            virtqueue_push(&other.device.queues[i], chain.head, 0, &ignored);
     server_finish(&other);
     return ok;
 }

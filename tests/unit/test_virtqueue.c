@@ -253,6 +253,33 @@ START_TEST(a_copy_beyond_the_chain_is_refused)
 }
 END_TEST
 
+/* An address in the GPU's window, say: the chain comes, an access to these bytes alone fails, and
+ * the chain goes back as any other. */
+START_TEST(a_segment_outside_of_ram_is_an_error_of_its_access)
+{
+    const struct virtqueue_mock_segment segments[] = {
+        {gpa(DATA), 4, false},
+        {gpa(_i ? 4 * GIB : RAM_SIZE - 3), 4, false},
+        {gpa(DATA + 0x100), 4, true},
+        {gpa(_i ? UINT64_MAX - 4 : RAM_SIZE - 3), 4, true},
+    };
+    char buffer[8] = "";
+    virtqueue_mock_add(&mock, segments, ARRAY_SIZE(segments));
+    virtqueue_mock_publish(&mock);
+    pop(VIRTQUEUE_CHAIN);
+    ck_assert_uint_eq(chain.readable_size, 8);
+    ck_assert_uint_eq(chain.writable_size, 8);
+    ck_assert(virtqueue_chain_read(&queue, &chain, 0, buffer, 4, &error));
+    ck_assert(!virtqueue_chain_read(&queue, &chain, 2, buffer, 6, &error));
+    ck_assert_int_eq(error.code, ERROR_GUEST_ADDRESS);
+    ck_assert(virtqueue_chain_write(&queue, &chain, 0, buffer, 4, &error));
+    ck_assert(!virtqueue_chain_write(&queue, &chain, 4, buffer, 4, &error));
+    ck_assert_int_eq(error.code, ERROR_GUEST_ADDRESS);
+    ck_assert(virtqueue_push(&queue, chain.head, 0, &error));
+    pass_one_chain();
+}
+END_TEST
+
 /* The snapshot does not follow what the guest writes later. */
 START_TEST(a_chain_is_a_snapshot)
 {
@@ -411,6 +438,8 @@ Suite *virtqueue_suite(void)
     tcase_add_test(test_case, read_gathers_every_offset_and_length);
     tcase_add_test(test_case, write_scatters_every_offset_and_length);
     tcase_add_test(test_case, a_copy_beyond_the_chain_is_refused);
+    tcase_add_loop_test(test_case, a_segment_outside_of_ram_is_an_error_of_its_access, 0,
+                        2);
     tcase_add_test(test_case, a_chain_is_a_snapshot);
     tcase_add_test(test_case, a_chain_of_a_stopped_queue_is_dropped);
     tcase_add_loop_test(test_case, event_index_decides_on_interrupts, 0,
