@@ -150,6 +150,15 @@ static bool start_sandbox(struct machine *machine, struct error *error)
 static bool start_launcher(struct machine *machine, struct error *error)
 {
     const struct options *options = machine->options;
+    const struct renderer_process_config process = {
+        .virgl = options->virgl,
+        .venus = options->venus,
+        .drm_node = options->drm_node,
+        .trace = &machine->trace,
+    };
+    if (options->renderer_process)
+        return renderer_remote_init(&machine->remote, &process, &machine->sandbox,
+                                    &machine->trace, error);
     return !options->venus || options->blobs_from ||
            render_server_init(&machine->server, &machine->sandbox, &machine->trace,
                               error);
@@ -309,6 +318,7 @@ void machine_finish(struct machine *machine)
     terminal_finish(&machine->terminal);
     output_close(&machine->console_output, "console");
     machine_finish_virtio(machine);
+    renderer_remote_finish(&machine->remote);
     render_server_finish(&machine->server);
     s2_observer_finish(&machine->observer);
     serial_finish(&machine->serial);

@@ -11,6 +11,7 @@
 
 #include "devices/gpu/gpu.h"
 #include "devices/gpu/render_server.h"
+#include "devices/gpu/renderer_remote.h"
 #include "devices/gpu/witness.h"
 #include "devices/pl011.h"
 #include "devices/pl031.h"
@@ -36,7 +37,8 @@ struct machine {
     const struct options *options;
     struct trace trace;
     struct sandbox sandbox;
-    struct render_server server; /* with venus */
+    struct render_server server;   /* with venus */
+    struct renderer_remote remote; /* --renderer=process: and without the server */
     struct platform platform;
     struct vm vm;
     struct boot_image image;

@@ -58,10 +58,13 @@ void machine_report(struct machine *machine)
 }
 
 /* Buffers of OpenGL, and memory of Vulkan drivers that export no dma-buf, as software drivers do
- * without udmabuf: the renderer maps them itself (BACKING_POINTER). */
+ * without udmabuf: the renderer maps them itself (BACKING_POINTER), unless it is another
+ * process. */
 static bool may_be_pointers(const struct options *options)
 {
-    return options->virgl || (options->venus && access("/dev/udmabuf", R_OK | W_OK) != 0);
+    return !options->renderer_process &&
+           (options->virgl ||
+            (options->venus && access("/dev/udmabuf", R_OK | W_OK) != 0));
 }
 
 /* Only a slot can map what the renderer has mapped. */
@@ -108,9 +111,9 @@ void machine_take_user_signal(void *context, int number)
 static enum sandbox_role role_of(const struct options *options)
 {
     bool has_gbm = options->blobs_from && strncmp(options->blobs_from, "gbm", 3) == 0;
-    return may_be_pointers(options) || has_gbm ? SANDBOX_GPU_VIRGL
-           : options->venus                    ? SANDBOX_GPU_VENUS
-                                               : SANDBOX_GPU;
+    return may_be_pointers(options) || has_gbm            ? SANDBOX_GPU_VIRGL
+           : options->venus && !options->renderer_process ? SANDBOX_GPU_VENUS
+                                                          : SANDBOX_GPU;
 }
 
 bool machine_add_gpu(struct machine *machine, struct error *error)
@@ -123,6 +126,7 @@ bool machine_add_gpu(struct machine *machine, struct error *error)
         .virgl = options->virgl,
         .venus = options->venus,
         .server = &machine->server,
+        .remote = options->renderer_process ? &machine->remote : NULL,
         .drm_node = options->drm_node,
         .window = machine->window,
         .map_strategy = map_strategy(options),

@@ -30,6 +30,7 @@ enum option_id {
     OPTION_CONSOLE,
     OPTION_TIMEOUT,
     OPTION_GPU,
+    OPTION_RENDERER,
     OPTION_DISPLAY,
     OPTION_SCREENSHOT,
     OPTION_DRM_NODE,
@@ -75,6 +76,7 @@ static const struct option long_options[] = {
     {"console", required_argument, NULL, OPTION_CONSOLE},
     {"timeout", required_argument, NULL, OPTION_TIMEOUT},
     {"gpu", required_argument, NULL, OPTION_GPU},
+    {"renderer", required_argument, NULL, OPTION_RENDERER},
     {"display", required_argument, NULL, OPTION_DISPLAY},
     {"screenshot", required_argument, NULL, OPTION_SCREENSHOT},
     {"drm-node", required_argument, NULL, OPTION_DRM_NODE},
@@ -195,6 +197,7 @@ static bool take_option(int id, const char *value, struct options *options)
 static bool parse_word(int id, const char *value, struct options *options,
                        struct error *error)
 {
+    static const char *const renderers[] = {"inside", "process", NULL};
     static const char *const strategies[] = {"auto", "slot", "window", NULL};
     static const char *const policies[] = {"strict", "permissive", NULL};
     static const char *const needs_sync[] = {"refuse", "copy", NULL};
@@ -220,6 +223,10 @@ static bool parse_word(int id, const char *value, struct options *options,
     case OPTION_CONSOLE:
         good = parse_choice("--console", value, consoles, &choice, error);
         options->virtio_console = choice == 1;
+        break;
+    case OPTION_RENDERER:
+        good = parse_choice("--renderer", value, renderers, &choice, error);
+        options->renderer_process = choice == 1;
         break;
     case OPTION_MAP_STRATEGY:
         good = parse_choice("--map-strategy", value, strategies, &choice, error);
@@ -357,6 +364,10 @@ static bool check_run(const struct options *options, struct error *error)
         return error_set(error, ERROR_CONFIG_USAGE,
                          "--blobs-from %s takes the renderer's place: leave out --gpu",
                          options->blobs_from);
+    if (options->renderer_process && !options->virgl && !options->venus)
+        return error_set(error, ERROR_CONFIG_USAGE,
+                         "--renderer=process is for virgl and venus: add --gpu=venus, or "
+                         "leave it out");
     if (options->drm_node && !options->virgl && !options->blobs_from)
         return error_set(
             error, ERROR_CONFIG_USAGE,

@@ -103,6 +103,7 @@ struct options {
     bool virgl;
     bool venus;
     bool gpu_2d;               /* --gpu=2d: none of these, and no blobs_from, and a GPU */
+    bool renderer_process;     /* --renderer=process */
     const char *drm_node;      /* or NULL */
     uint64_t window_size;      /* bytes */
     struct quota_limits quota; /* --quota; 0: the default */

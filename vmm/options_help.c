@@ -38,6 +38,7 @@ static const char help[] =
     "  --gpu LIST                 renderers: venus, virgl, or both; 2d: a GPU without; "
     "or none\n"
     "                             (default venus)\n"
+    "  --renderer WHERE           inside (default), or in a process of its own: process\n"
     "  --display WxH[/WxH...][,...]\n"
     "                             scanouts, in pixels (default: one that is off); "
     "SIGUSR2\n"

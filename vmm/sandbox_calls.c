@@ -123,8 +123,12 @@ static const struct call calls[] = {
     {SCMP_SYS(kill),            IN(MAIN), NO_OTHER_GROUP},
     {SCMP_SYS(wait4),           IN(MAIN), ANY},
 
-    /* libvirglrenderer: sockets to its server and to the server's launcher, a thread for each
-     * context. */
+    /* Sockets: to the renderer process, to the render server, to their launchers. */
+    {SCMP_SYS(sendmsg),         GPU, ANY},
+    {SCMP_SYS(recvmsg),         GPU, ANY},
+    {SCMP_SYS(epoll_ctl),       GPU, ANY}, /* one that was started anew */
+
+    /* libvirglrenderer: a thread for each context. */
     {SCMP_SYS(clone),           LIBRARIES, THREADS},
     {SCMP_SYS(set_robust_list), LIBRARIES, ANY},
     {SCMP_SYS(rseq),            LIBRARIES, ANY},
@@ -132,8 +136,6 @@ static const struct call calls[] = {
     {SCMP_SYS(sched_setaffinity), LIBRARIES, ANY},
     {SCMP_SYS(sched_getaffinity), LIBRARIES, ANY},
     {SCMP_SYS(eventfd2),        LIBRARIES, ANY},
-    {SCMP_SYS(sendmsg),         LIBRARIES, ANY},
-    {SCMP_SYS(recvmsg),         LIBRARIES, ANY},
     {SCMP_SYS(shutdown),        LIBRARIES, ANY},
     {SCMP_SYS(getsockopt),      LIBRARIES, ANY},
 
@@ -159,7 +161,6 @@ static const struct call calls[] = {
     {SCMP_SYS(sysinfo),         VIRGL, ANY},
     {SCMP_SYS(uname),           VIRGL, ANY},
     {SCMP_SYS(getcpu),          VIRGL, ANY},
-    {SCMP_SYS(epoll_ctl),       VIRGL, ANY}, /* started once more: its new descriptor */
     {SCMP_SYS(sched_yield),     VIRGL, ANY},
     {SCMP_SYS(sched_setscheduler), VIRGL, ANY},
     {SCMP_SYS(clock_nanosleep), VIRGL, ANY},

@@ -16,6 +16,7 @@
 #include "devices/gpu/gpu_state.h"
 #include "devices/gpu/lost.h"
 #include "devices/gpu/renderer_exporter.h"
+#include "devices/gpu/renderer_remote.h"
 #include "devices/gpu/renderer_virgl.h"
 #include "devices/gpu/watch.h"
 #include "devices/gpu/window.h"
@@ -231,6 +232,17 @@ static bool create_virgl(struct gpu *gpu, struct error *error)
     return true;
 }
 
+static bool create_remote(struct gpu *gpu, struct error *error)
+{
+    struct renderer_remote *remote = gpu->config.remote;
+    if (!renderer_remote_start(remote, gpu->virtio.memory, fence_done, gpu, error))
+        return false;
+    gpu->renderer = renderer_remote_interface(remote);
+    snprintf(gpu->recorder->library, sizeof gpu->recorder->library, "%s",
+             renderer_remote_library(remote));
+    return true;
+}
+
 static bool create_exporter(struct gpu *gpu, struct error *error)
 {
     struct renderer_exporter *exporter =
@@ -257,6 +269,8 @@ static bool create_renderer(struct gpu *gpu, struct error *error)
 {
     if (gpu->config.blobs_from)
         return create_exporter(gpu, error);
+    if (gpu->config.remote)
+        return create_remote(gpu, error);
     if (has_renderer(&gpu->config))
         return create_virgl(gpu, error);
     gpu->none = (struct renderer_none){.fence = fence_done, .fence_context = gpu};
@@ -282,6 +296,8 @@ static void destroy_renderer(struct gpu *gpu)
 {
     if (gpu->config.blobs_from)
         renderer_exporter_destroy(gpu->renderer.context);
+    else if (gpu->config.remote)
+        renderer_remote_stop(gpu->config.remote);
     else if (gpu->virgl)
         renderer_virgl_destroy(gpu->virgl);
     gpu->renderer = (struct renderer){0};
@@ -298,7 +314,7 @@ static void poll_renderer(void *context)
 static bool thread_started(void *context, struct error *error)
 {
     struct gpu *gpu = context;
-    bool has_library = gpu->config.virgl || gpu->config.venus;
+    bool has_library = (gpu->config.virgl || gpu->config.venus) && !gpu->config.remote;
     if (has_library && !sandbox_enter(gpu->virtio.sandbox, SANDBOX_RENDERER_START, error))
         return false;
     if (!gpu->has_renderer && !create_renderer(gpu, error))

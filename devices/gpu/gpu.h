@@ -39,6 +39,7 @@ _Static_assert(GPU_REQUEST_MAX >
                "all entries that a resource may have fit");
 
 struct render_server;
+struct renderer_remote;
 struct renderer_virgl;
 
 /* A scanout that is enabled, in pixels. */
@@ -58,8 +59,10 @@ struct gpu_config {
         *screenshot; /* a PNG file, written by gpu_screenshot(); NULL: there is none */
     bool virgl; /* neither this, nor venus, nor blobs_from: 2D and guest blobs only */
     bool venus;
-    struct render_server *server; /* for venus: render_server.h */
-    const char *drm_node;         /* for virgl, or NULL */
+    struct render_server *server;   /* for venus: render_server.h */
+    struct renderer_remote *remote; /* virgl and venus are in a process of their own:
+                                       renderer_remote.h; or NULL, then they are here */
+    const char *drm_node;           /* for virgl, or NULL */
     struct gpa_range window;
     enum hostmem_strategy map_strategy;
     struct memattr_platform platform;

@@ -12,12 +12,13 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "devices/gpu/render_server.h"
+#define PATIENCE 5000 /* milliseconds */
 
 /* Its descriptors, beside stdin, stdout and stderr. */
 enum { SOCKET = 3, CHILDREN, OTHERS };
 
 struct launcher {
+    const struct launcher_child *child;
     const struct sandbox *sandbox;
     const sigset_t *signals;
     pid_t pid;   /* of the server; 0: none runs */
@@ -47,23 +48,22 @@ static void tell(const struct launcher_news *news, int fd)
 
 /* --- server --- */
 
-/* In the child. Returns with an error, or not at all. */
-static void become_server(const struct launcher *launcher, int socket,
-                          struct error *error)
+void render_launcher_become_server(const struct launcher_child *child, int socket,
+                                   const struct sandbox *sandbox, const sigset_t *signals,
+                                   struct error *error)
 {
     char number[16];
-    const char *path = render_server_path();
+    const char *path = child->path();
     snprintf(number, sizeof number, "%d", dup(socket)); /* not close-on-exec */
     char *const arguments[] = {(char *)(uintptr_t)path, "--socket-fd", number, NULL};
-    setpgid(0, 0);
-    if (!sandbox_enter(launcher->sandbox, SANDBOX_RENDER_SERVER, error))
+    if (!sandbox_enter(sandbox, SANDBOX_RENDER_SERVER, error))
         return;
-    sigprocmask(SIG_SETMASK, launcher->signals, NULL);
+    sigprocmask(SIG_SETMASK, signals, NULL);
     execv(path, arguments);
     error_set(error, ERROR_HOST_RENDERER, "it cannot be executed: %s", strerror(errno));
 }
 
-/* The child says by a pipe what went wrong; execve() closes it. */
+/* The child says by a pipe what went wrong; execve() closes it, or the child does. */
 static bool fork_server(struct launcher *launcher, int socket, struct error *error)
 {
     int ends[2];
@@ -71,7 +71,9 @@ static bool fork_server(struct launcher *launcher, int socket, struct error *err
         return error_set(error, ERROR_HOST_RENDERER, "pipe: %s", strerror(errno));
     pid_t pid = fork();
     if (pid == 0) {
-        become_server(launcher, socket, error);
+        setpgid(0, 0);
+        launcher->child->become(launcher->child, socket, launcher->sandbox,
+                                launcher->signals, error);
         (void)!write(ends[1], error, sizeof *error);
         _exit(127);
     }
@@ -150,7 +152,8 @@ static void serve(struct launcher *launcher)
             if (read(SOCKET, &byte, 1) != 1)
                 return;
             end_group(launcher);
-            start_server(launcher);
+            if (byte == LAUNCHER_START)
+                start_server(launcher);
         }
     }
 }
@@ -173,10 +176,26 @@ static bool take_descriptors(int socket)
     return good;
 }
 
-_Noreturn void render_launcher_run(int socket, const struct sandbox *sandbox,
-                                   const sigset_t *signals)
+/* The renderer process's own launcher: it has lost its socket, too, and ends. What a launcher that
+ * was killed has left may take its time: then without us. */
+static void wait_for_others(void)
 {
-    struct launcher launcher = {.sandbox = sandbox, .signals = signals};
+    struct pollfd fd = {CHILDREN, POLLIN, 0};
+    struct signalfd_siginfo info;
+    pid_t pid;
+    while ((pid = waitpid(-1, NULL, WNOHANG)) >= 0) {
+        if (pid > 0)
+            continue;
+        if (poll(&fd, 1, PATIENCE) <= 0)
+            return;
+        (void)!read(CHILDREN, &info, sizeof info);
+    }
+}
+
+_Noreturn void render_launcher_run(int socket, const struct launcher_child *child,
+                                   const struct sandbox *sandbox, const sigset_t *signals)
+{
+    struct launcher launcher = {.child = child, .sandbox = sandbox, .signals = signals};
     struct error error;
     setpgid(0, 0);
     prctl(PR_SET_NAME, "s2vmm-launcher");
@@ -186,5 +205,6 @@ _Noreturn void render_launcher_run(int socket, const struct sandbox *sandbox,
         _exit(1);
     serve(&launcher);
     end_group(&launcher);
+    wait_for_others();
     _exit(0);
 }

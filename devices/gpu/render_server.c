@@ -67,28 +67,25 @@ static enum heard hear(const struct render_server *server, int flags,
 static void warn_of_end(const struct render_server *server,
                         const struct launcher_news *news)
 {
-    static const char outlook[] =
-        "no new Vulkan context until another one is started, by a reset of the device or "
-        "when nothing of a context is left";
+    const struct launcher_child *child = server->child;
     if (WIFSIGNALED(news->status))
         trace_warning(server->trace, "gpu",
-                      "the render server (process %d) was killed by signal %d (%s): %s",
+                      "the %s (process %d) was killed by signal %d (%s): %s", child->name,
                       news->pid, WTERMSIG(news->status),
-                      strsignal(WTERMSIG(news->status)), outlook);
+                      strsignal(WTERMSIG(news->status)), child->outlook);
     else
         trace_warning(server->trace, "gpu",
-                      "the render server (process %d) ended with status %d: %s",
-                      news->pid, WEXITSTATUS(news->status), outlook);
+                      "the %s (process %d) ended with status %d: %s", child->name,
+                      news->pid, WEXITSTATUS(news->status), child->outlook);
 }
 
 static void lose_launcher(struct render_server *server)
 {
     close_fd(&server->control);
-    trace_warning(
-        server->trace, "gpu",
-        "the process that starts render servers (%d) is gone: should the render "
-        "server die, there will be no other",
-        server->launcher);
+    trace_warning(server->trace, "gpu",
+                  "the process that starts the %s is gone: should the %s die, there will "
+                  "be no other",
+                  server->child->name, server->child->name);
 }
 
 void render_server_hear(struct render_server *server)
@@ -111,20 +108,27 @@ void render_server_hear(struct render_server *server)
 
 /* --- server --- */
 
-static bool failed(struct error *error, const char *why)
+static bool failed(const struct render_server *server, struct error *error,
+                   const char *why)
 {
-    return error_set(error, ERROR_HOST_RENDERER, "render server %s: %s",
-                     render_server_path(), why);
+    const struct launcher_child *child = server->child;
+    return error_set(error, ERROR_HOST_RENDERER, "%s%s%s: %s", child->name,
+                     child->path ? " " : "", child->path ? child->path() : "", why);
+}
+
+static bool ask(const struct render_server *server, enum launcher_request request)
+{
+    char byte = (char)request;
+    struct iovec vector = {&byte, 1};
+    const struct msghdr message = {.msg_iov = &vector, .msg_iovlen = 1};
+    return sendmsg(server->control, &message, MSG_NOSIGNAL) == 1;
 }
 
 /* Before the answer there may be the end of the last server. */
 static bool ask_launcher(struct render_server *server, struct launcher_news *news,
                          int *socket)
 {
-    char byte = 0;
-    struct iovec vector = {&byte, 1};
-    const struct msghdr request = {.msg_iov = &vector, .msg_iovlen = 1};
-    if (sendmsg(server->control, &request, MSG_NOSIGNAL) != 1)
+    if (!ask(server, LAUNCHER_START))
         return false;
     while (hear(server, 0, news, socket) == HEARD_NEWS) {
         if (news->kind == LAUNCHER_STARTED)
@@ -141,21 +145,21 @@ bool render_server_start(struct render_server *server, int *socket, struct error
     *socket = -1;
     close_fd(&server->connection);
     if (server->control < 0)
-        return failed(error, "the process that starts it is gone");
+        return failed(server, error, "the process that starts it is gone");
     if (!ask_launcher(server, &news, socket)) {
         int number = errno;
         lose_launcher(server);
-        failed(error, strerror(number));
+        failed(server, error, strerror(number));
         return error_wrap(error, "the process that starts it does not answer");
     }
     if (*socket < 0)
-        return failed(error, news.error.text);
+        return failed(server, error, news.error.text);
     server->connection = fcntl(*socket, F_DUPFD_CLOEXEC, 0);
     if (server->connection < 0) {
         close_fd(socket);
-        return failed(error, strerror(errno));
+        return failed(server, error, strerror(errno));
     }
-    trace_detail(server->trace, "gpu", "render server: process %d", news.pid);
+    trace_detail(server->trace, "gpu", "%s: process %d", server->child->name, news.pid);
     return true;
 }
 
@@ -166,10 +170,32 @@ bool render_server_has_died(const struct render_server *server)
            (poll(&fd, 1, 0) > 0 && (fd.revents & (POLLHUP | POLLERR)) != 0);
 }
 
+void render_server_end(struct render_server *server)
+{
+    if (server->control >= 0)
+        (void)ask(server, LAUNCHER_END);
+}
+
 /* --- life --- */
 
 bool render_server_init(struct render_server *server, const struct sandbox *sandbox,
                         struct trace *trace, struct error *error)
+{
+    static const struct launcher_child child = {
+        .name = "render server",
+        .outlook =
+            "no new Vulkan context until another one is started, by a reset of "
+            "the device or when nothing of a context is left",
+        .path = render_server_path,
+        .become = render_launcher_become_server,
+    };
+    return render_server_init_child(server, &child, sandbox, trace, error);
+}
+
+bool render_server_init_child(struct render_server *server,
+                              const struct launcher_child *child,
+                              const struct sandbox *sandbox, struct trace *trace,
+                              struct error *error)
 {
     const struct timeval patience = {.tv_sec = PATIENCE};
     int ends[2];
@@ -177,28 +203,29 @@ bool render_server_init(struct render_server *server, const struct sandbox *sand
     sigset_t before;
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) != 0)
         return error_set(error, ERROR_HOST_SYSTEM,
-                         "socketpair for the render server: %s; see ulimit -n",
+                         "socketpair for the %s: %s; see ulimit -n", child->name,
                          strerror(errno));
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all,
                     &before); /* the launcher's from the first moment */
     pid_t pid = fork();
     if (pid == 0)
-        render_launcher_run(ends[1], sandbox, &before);
+        render_launcher_run(ends[1], child, sandbox, &before);
     int number = errno;
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     close(ends[1]);
     if (pid < 0) {
         close(ends[0]);
         return error_set(error, ERROR_HOST_SYSTEM,
-                         "process that starts the render server: %s; see ulimit -u, or "
-                         "use --gpu=none",
-                         strerror(number));
+                         "process that starts the %s: %s; see ulimit -u, or use "
+                         "--gpu=none",
+                         child->name, strerror(number));
     }
     setpgid(pid, pid); /* whoever of us is first */
     (void)setsockopt(ends[0], SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
     *server = (struct render_server){
         .initialised = true,
+        .child = child,
         .trace = trace,
         .launcher = pid,
         .control = ends[0],
@@ -213,7 +240,8 @@ void render_server_finish(struct render_server *server)
         return;
     close_fd(&server->connection);
     close_fd(&server->control);
-    while (waitpid(server->launcher, NULL, 0) < 0 && errno == EINTR) {
+    while (server->launcher > 0 && waitpid(server->launcher, NULL, 0) < 0 &&
+           errno == EINTR) {
     }
     *server = (struct render_server){0};
 }

@@ -20,10 +20,13 @@
 #include "vmm/sandbox.h"
 #include "vmm/trace.h"
 
+struct launcher_child;
+
 struct render_server {
     bool initialised;
+    const struct launcher_child *child;
     struct trace *trace;
-    pid_t launcher;
+    pid_t launcher; /* 0: it is the child of another s2vmm (renderer_remote_load()) */
     int control;    /* to the launcher; when it is readable, hear(); -1: it is gone */
     int connection; /* the library's socket to the server, once more; -1: there is none */
 };
@@ -37,12 +40,22 @@ const char *render_server_path(void);
 bool render_server_init(struct render_server *server, const struct sandbox *sandbox,
                         struct trace *trace, struct error *error);
 
+/* The same for another process than the render server: render_launcher.h. The child stays in
+ * use. */
+bool render_server_init_child(struct render_server *server,
+                              const struct launcher_child *child,
+                              const struct sandbox *sandbox, struct trace *trace,
+                              struct error *error);
+
 /* Ends what is left of the last server, and executes another one; *socket is the caller's end of
  * a connection to it. ERROR_HOST_RENDERER with the path and the cause. */
 bool render_server_start(struct render_server *server, int *socket, struct error *error);
 
 /* The server that was started last has closed its end, as it does when it dies; or there is none. */
 bool render_server_has_died(const struct render_server *server);
+
+/* Ends the server that was started last, whatever it does; nobody warns of that. */
+void render_server_end(struct render_server *server);
 
 /* Reads what the launcher has said, and warns of it: how the server ended, or the launcher itself.
  * Does not wait. */

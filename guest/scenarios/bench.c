@@ -5,6 +5,7 @@
  *
  *   rounds=N      of each kind of command
  *   venus=yes     empty SUBMIT_3D of a venus context, too
+ *   virgl=yes     SUBMIT_3D of an OpenGL context, with one command that does nothing
  *
  * Its times are medians: nanoseconds of the local APIC's timer on x86, of the counter on arm64.
  *
@@ -92,11 +93,13 @@ static bool measure_one(const struct bench *bench, const char *name,
     struct guest *guest = bench->guest;
     struct virtio_gpu_cmd_submit command = *request;
     struct virtio_gpu_resp_display_info response;
+    const uint32_t no_operation = 0; /* VIRGL_CCMD_NOP, of no words (virgl_protocol.h) */
     for (uint64_t i = 0; i < bench->rounds; i++) {
         uint64_t start = arch_ticks();
         command.hdr.fence_id = FIRST_FENCE + i;
-        CHECK_RESPONSE(gpu_command(&guest->gpu, &command, size, NULL, 0, &response.hdr,
-                                   sizeof response),
+        CHECK_RESPONSE(gpu_command(&guest->gpu, &command, size,
+                                   command.size > 0 ? &no_operation : NULL, command.size,
+                                   &response.hdr, sizeof response),
                        want);
         acknowledge(bench);
         bench->ticks[i] = arch_ticks() - start;
@@ -150,7 +153,7 @@ static bool measure_batches(const struct bench *bench)
     return true;
 }
 
-static bool measure_commands(const struct bench *bench, bool venus)
+static bool measure_commands(const struct bench *bench, bool venus, bool virgl)
 {
     struct virtio_gpu_cmd_submit request = {.hdr.type = VIRTIO_GPU_CMD_GET_DISPLAY_INFO};
     virtqueue_want_interrupts(&bench->guest->gpu.control, bench->interrupts);
@@ -160,10 +163,11 @@ static bool measure_commands(const struct bench *bench, bool venus)
     request.hdr.flags = VIRTIO_GPU_FLAG_FENCE;
     REQUIRE(measure_one(bench, "fenced", &request, sizeof request.hdr,
                         VIRTIO_GPU_RESP_OK_DISPLAY_INFO));
-    if (!venus)
+    if (!venus && !virgl)
         return true;
     request = (struct virtio_gpu_cmd_submit){
-        .hdr = {.type = VIRTIO_GPU_CMD_SUBMIT_3D, .ctx_id = BLOB_CONTEXT}};
+        .hdr = {.type = VIRTIO_GPU_CMD_SUBMIT_3D, .ctx_id = BLOB_CONTEXT},
+        .size = virgl ? sizeof(uint32_t) : 0};
     REQUIRE(measure_one(bench, "submit", &request, sizeof request,
                         VIRTIO_GPU_RESP_OK_NODATA));
     request.hdr.flags = VIRTIO_GPU_FLAG_FENCE | VIRTIO_GPU_FLAG_INFO_RING_IDX;
@@ -175,19 +179,20 @@ bool scenario_bench_queue(struct guest *guest)
 {
     struct bench bench = {.guest = guest};
     bool venus = string_equal(options_text(&guest->options, "venus", "no"), "yes");
+    bool virgl = string_equal(options_text(&guest->options, "virgl", "no"), "yes");
     REQUIRE(check_option(guest, "rounds", 1000, &bench.rounds));
     CHECK(bench.rounds > 0 && bench.rounds <= ROUNDS_MAX);
     REQUIRE(gpu_start(guest, 0));
-    if (venus)
-        REQUIRE(blob_context(guest, BLOB_SHM));
+    if (venus || virgl)
+        REQUIRE(blob_context(guest, virgl ? BLOB_VIRGL : BLOB_SHM));
     bench.ticks = heap_allocate(&guest->heap, bench.rounds * sizeof *bench.ticks);
     bench.ticks_per_second = arch_measure_ticks_per_second();
     console_printf(&guest->console, "bench-queue clock: %lu ticks per second\n",
                    bench.ticks_per_second);
     measure_register(&bench);
-    REQUIRE(measure_commands(&bench, venus));
+    REQUIRE(measure_commands(&bench, venus, virgl));
     bench.interrupts = true;
-    return measure_commands(&bench, venus);
+    return measure_commands(&bench, venus, virgl);
 }
 
 static bool map_one(struct guest *guest)

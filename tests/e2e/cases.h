@@ -90,6 +90,7 @@ enum case_watch {
     WATCH_LEFTOVERS,
     WATCH_GREED, /* most_* */
     WATCH_SERVER_DIES,
+    WATCH_PROCESS_DIES,
     WATCH_SERVER_STORM,
     WATCH_UPDATES, /* update_* */
 };
@@ -163,6 +164,9 @@ extern const unsigned e2e_case_devices_count;
 /* cases_server.c: the render server is killed. */
 extern const struct e2e_case e2e_cases_server[];
 extern const unsigned e2e_case_server_count;
+/* cases_process.c: --renderer=process. */
+extern const struct e2e_case e2e_cases_process[];
+extern const unsigned e2e_case_process_count;
 /* cases_peers.c: the bugs of other VMMs. */
 extern const struct e2e_case e2e_cases_peers[];
 extern const unsigned e2e_case_peer_count;

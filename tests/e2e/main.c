@@ -80,6 +80,7 @@ static const struct e2e_case *case_at(unsigned index)
         {e2e_cases_memory, e2e_case_memory_count},
         {e2e_cases_server, e2e_case_server_count},
         {e2e_cases_update, e2e_case_update_count},
+        {e2e_cases_process, e2e_case_process_count},
     };
     for (size_t i = 0; i < sizeof tables / sizeof tables[0]; i++) {
         if (index < tables[i].count)
@@ -192,7 +193,8 @@ START_TEST(case_holds)
         environment = "VK_DRIVER_FILES=/nonexistent";
     static struct host_watch watch;
     static struct server_watch killer;
-    bool kills = test->watch == WATCH_SERVER_DIES || test->watch == WATCH_SERVER_STORM;
+    bool kills = test->watch == WATCH_SERVER_DIES || test->watch == WATCH_PROCESS_DIES ||
+                 test->watch == WATCH_SERVER_STORM;
     static struct update_watch updates;
     bool updated = test->watch == WATCH_UPDATES;
     if (updated)

@@ -19,6 +19,8 @@
 struct process {
     pid_t pid;
     pid_t parent;
+    bool is_ours; /* a launcher, or the renderer process: they have not executed a file */
+    bool is_renderer; /* the renderer process */
 };
 
 static bool read_process(pid_t pid, struct process *process)
@@ -35,7 +37,12 @@ static bool read_process(pid_t pid, struct process *process)
     const char *end = strrchr(line, ')'); /* of its name, which may have one, too */
     if (!end || strlen(end) < sizeof ") S 1" - 1)
         return false;
-    *process = (struct process){pid, (pid_t)strtol(end + sizeof ") S", NULL, 10)};
+    *process = (struct process){
+        .pid = pid,
+        .parent = (pid_t)strtol(end + sizeof ") S", NULL, 10),
+        .is_ours = strstr(line, "(s2vmm-") != NULL,
+        .is_renderer = strstr(line, "(s2vmm-renderer)") != NULL,
+    };
     return true;
 }
 
@@ -48,7 +55,7 @@ static bool is_below(struct process process, pid_t ancestor)
 }
 
 /* s2vmm's children are its launcher and the watcher of a terminal; theirs are the server, and its
- * workers. */
+ * workers; or the renderer process, whose launcher has them. */
 static unsigned find_servers(pid_t s2vmm, struct process *found)
 {
     unsigned count = 0;
@@ -67,11 +74,23 @@ static unsigned find_servers(pid_t s2vmm, struct process *found)
 
 static unsigned send_to_all(pid_t s2vmm, int signal)
 {
-    struct process servers[PROCESSES_MAX];
-    unsigned count = find_servers(s2vmm, servers);
+    struct process found[PROCESSES_MAX];
+    unsigned count = find_servers(s2vmm, found);
     for (unsigned i = 0; i < count; i++)
-        kill(servers[i].pid, signal);
+        kill(found[i].pid, signal);
     return count;
+}
+
+/* To the render server and its workers, or to the renderer process. */
+static bool send_to(pid_t s2vmm, bool to_renderer, int signal)
+{
+    struct process found[PROCESSES_MAX];
+    unsigned count = find_servers(s2vmm, found);
+    bool sent = false;
+    for (unsigned i = 0; i < count; i++)
+        if (to_renderer ? found[i].is_renderer : !found[i].is_ours)
+            sent = kill(found[i].pid, signal) == 0 || sent;
+    return sent;
 }
 
 /* --- what the console asks for --- */
@@ -87,10 +106,10 @@ static unsigned occurrences(const char *out, const char *text)
 static void obey(struct server_watch *watch, pid_t s2vmm, const char *out)
 {
     if (occurrences(out, "stop the server\n") > watch->stops &&
-        send_to_all(s2vmm, SIGSTOP) > 0)
+        send_to(s2vmm, false, SIGSTOP))
         watch->stops++;
     if (occurrences(out, "kill the server\n") > watch->kills &&
-        send_to_all(s2vmm, SIGKILL) > 0)
+        send_to(s2vmm, watch->what == WATCH_PROCESS_DIES, SIGKILL))
         watch->kills++;
 }
 
@@ -142,7 +161,7 @@ void server_watch_init(struct server_watch *watch, enum case_watch what)
 void server_watch_look(void *context, pid_t pid, const char *out)
 {
     struct server_watch *watch = context;
-    if (watch->what == WATCH_SERVER_DIES)
+    if (watch->what != WATCH_SERVER_STORM)
         obey(watch, pid, out);
     else
         storm(watch, pid, out);
@@ -150,7 +169,7 @@ void server_watch_look(void *context, pid_t pid, const char *out)
 
 void server_watch_check(const struct server_watch *watch, const struct e2e_case *test)
 {
-    if (watch->what == WATCH_SERVER_DIES)
+    if (watch->what != WATCH_SERVER_STORM)
         ck_assert_msg(watch->kills > 0 && watch->kills == watch->stops,
                       "%s: stopped %u times, killed %u times", test->name, watch->stops,
                       watch->kills);

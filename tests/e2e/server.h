@@ -5,6 +5,7 @@
  *
  *   SERVER_DIES   when the console says "stop the server": SIGSTOP to all of them; "kill the
  *                 server": SIGKILL
+ *   PROCESS_DIES  the same, but what is killed is the renderer process (--renderer=process)
  *   SERVER_STORM  from "storm" to "calm": the server, one of its workers, or all of them, at
  *                 random moments. The seed is printed; S2VMM_KILL_SEED is one to be tried again
  */

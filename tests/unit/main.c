@@ -166,6 +166,7 @@ int main(void)
         renderer_exporter_suite,
         renderer_virgl_suite,
         render_server_suite,
+        renderer_remote_suite,
         restart_suite,
         renderer_fences_suite,
         gpu_3d_suite,

@@ -121,6 +121,7 @@ Suite *lost_suite(void);
 Suite *renderer_exporter_suite(void);
 Suite *renderer_virgl_suite(void);
 Suite *render_server_suite(void);
+Suite *renderer_remote_suite(void);
 Suite *restart_suite(void);
 Suite *renderer_fences_suite(void);
 Suite *gpu_3d_suite(void);

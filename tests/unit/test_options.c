@@ -330,6 +330,9 @@ static const struct {
     {RUN "--timeout 86401", "from 1 to 86400"},
 
     {RUN "--gpu vulkan", "expected one of none, venus, virgl, venus,virgl, virgl,venus, 2d"},
+    {RUN "--renderer outside", "expected one of inside, process"},
+    {RUN "--gpu none --renderer process", "--renderer=process is for virgl and venus"},
+    {RUN "--blobs-from udmabuf --renderer process", "--renderer=process is for virgl and venus"},
     {RUN "--drm-node /dev/dri/card0", "--drm-node is for virgl and for gbm"},
     {RUN "--gpu none --drm-node /dev/dri/card0", "--drm-node is for virgl and for gbm"},
     {RUN "--window 0", "--window: 0 bytes"},
