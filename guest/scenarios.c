@@ -53,6 +53,7 @@ const struct scenario scenarios[] = {
     {"peer-first-write", scenario_peer_first_write, "a buffer of --blobs-from, read before it is written"},
     {"peer-unaligned", scenario_peer_unaligned, "an unaligned read of a blob"},
     {"lifetime",      scenario_lifetime,      "a buffer of --blobs-from lives slowly"},
+    {"lent",          scenario_lent,          "guest memory that the host has, and gives back: how=returned or overdue"},
     {"hostile",       scenario_hostile,       "random commands, descriptors and accesses of all vCPUs"},
     {"update",        scenario_update,        "goes on while its VMM is replaced: seconds=N"},
     {"server-dies",   scenario_server_dies,   "the render server is killed once: how=reset or contexts"},

@@ -62,6 +62,7 @@ bool scenario_exporter_revokes(struct guest *guest);
 bool scenario_exporter_attribute(struct guest *guest);
 bool scenario_greedy(struct guest *guest);
 bool scenario_lifetime(struct guest *guest);
+bool scenario_lent(struct guest *guest);
 bool scenario_hostile(struct guest *guest);
 bool scenario_server_dies(struct guest *guest);
 bool scenario_server_storm(struct guest *guest);

@@ -35,7 +35,7 @@
 #include "vmm/trace.h"
 
 #define VIRTIO_QUEUES_MAX  4
-#define VIRTIO_WATCHES_MAX 4
+#define VIRTIO_WATCHES_MAX 5
 #define VIRTIO_SHM_MAX     2
 
 struct virtio_device;

@@ -131,6 +131,8 @@ bool machine_add_gpu(struct machine *machine, struct error *error)
         .window = machine->window,
         .map_strategy = map_strategy(options),
         .quota = options->quota,
+        .lent_milliseconds = 1000 * options->lent_timeout,
+        .lent_overdue = options->fail_overdue ? LENT_OVERDUE_FAIL : LENT_OVERDUE_WAIT,
         .platform = machine->platform.memattr,
         .pfnmap_block_hazard = machine->platform.pfnmap_block_hazard,
         .permissive = options->permissive,

@@ -36,6 +36,8 @@ enum option_id {
     OPTION_DRM_NODE,
     OPTION_WINDOW,
     OPTION_QUOTA,
+    OPTION_LENT_TIMEOUT,
+    OPTION_LENT_OVERDUE,
     OPTION_MAP_STRATEGY,
     OPTION_POLICY,
     OPTION_NEEDS_SYNC,
@@ -82,6 +84,8 @@ static const struct option long_options[] = {
     {"drm-node", required_argument, NULL, OPTION_DRM_NODE},
     {"window", required_argument, NULL, OPTION_WINDOW},
     {"quota", required_argument, NULL, OPTION_QUOTA},
+    {"lent-timeout", required_argument, NULL, OPTION_LENT_TIMEOUT},
+    {"lent-overdue", required_argument, NULL, OPTION_LENT_OVERDUE},
     {"map-strategy", required_argument, NULL, OPTION_MAP_STRATEGY},
     {"cache-mode-policy", required_argument, NULL, OPTION_POLICY},
     {"needs-sync", required_argument, NULL, OPTION_NEEDS_SYNC},
@@ -202,6 +206,7 @@ static bool parse_word(int id, const char *value, struct options *options,
     static const char *const policies[] = {"strict", "permissive", NULL};
     static const char *const needs_sync[] = {"refuse", "copy", NULL};
     static const char *const may_change[] = {"refuse", "follow", NULL};
+    static const char *const lent_overdue[] = {"wait", "fail", NULL};
     static const char *const transports[] = {"auto", "mmio", "pci", NULL};
     static const char *const consoles[] = {"serial", "virtio", NULL};
     static const char *const backends[] = {"memfd", "guest_memfd", NULL};
@@ -243,6 +248,10 @@ static bool parse_word(int id, const char *value, struct options *options,
     case OPTION_MAY_CHANGE:
         good = parse_choice("--may-change", value, may_change, &choice, error);
         options->follow_changes = choice == 1;
+        break;
+    case OPTION_LENT_OVERDUE:
+        good = parse_choice("--lent-overdue", value, lent_overdue, &choice, error);
+        options->fail_overdue = choice == 1;
         break;
     case OPTION_GUEST_PAT:
         good = parse_choice("--honor-guest-pat", value, guest_pat, &choice, error);
@@ -308,6 +317,10 @@ static bool parse_option(int id, char *value, struct options *options,
         break;
     case OPTION_TAKE_OVER:
         good = parse_take_over(value, options, error);
+        break;
+    case OPTION_LENT_TIMEOUT:
+        good = parse_number("--lent-timeout", value, 1, 86400, &number, error);
+        options->lent_timeout = (unsigned)number;
         break;
     case OPTION_FORCE_MAP_INFO:
         good = parse_forced_map_info(value, options, error);

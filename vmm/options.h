@@ -107,6 +107,8 @@ struct options {
     const char *drm_node;      /* or NULL */
     uint64_t window_size;      /* bytes */
     struct quota_limits quota; /* --quota; 0: the default */
+    unsigned lent_timeout;     /* seconds, 0 = the default */
+    bool fail_overdue;         /* --lent-overdue=fail, not wait */
     enum options_map_strategy map_strategy;
     bool permissive;        /* --cache-mode-policy */
     bool copy_unsynced;     /* --needs-sync=copy, not refuse */

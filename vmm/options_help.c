@@ -33,7 +33,10 @@ static const char help[] =
     "                             Ctrl-A x ends the run, Ctrl-A ? has more\n"
     "  --rng                      a virtio-rng\n"
     "  --timeout SECONDS          end the run after this time (default: never)\n"
-    "\n"
+    "\n";
+
+/* A string of C has 4095 characters at most. */
+static const char gpu_help[] =
     "The GPU:\n"
     "  --gpu LIST                 renderers: venus, virgl, or both; 2d: a GPU without; "
     "or none\n"
@@ -48,8 +51,14 @@ static const char help[] =
     "  --window SIZE              host-visible window (default 256M)\n"
     "  --map-strategy S           memslots: slot (for each blob), window (for all)\n"
     "  --quota NAME=N[,...]       what the guest may have: resources, contexts,\n"
-    "                             host-memory, window, fds, memslots; command-time:\n"
-    "                             milliseconds from which a command is warned of\n"
+    "                             host-memory, window, fds, memslots, lent;\n"
+    "                             command-time: milliseconds from which a command is\n"
+    "                             warned of\n"
+    "  --lent-timeout SECONDS     guest memory that others have as a dma-buf is overdue\n"
+    "                             then (default 5)\n"
+    "  --lent-overdue P           wait with the answer until it is returned (default), "
+    "or\n"
+    "                             fail the command\n"
     "  --cache-mode-policy P      strict: refuse a buffer whose attribute no trusted "
     "source\n"
     "                             knows (default); permissive: believe the renderer\n"
@@ -72,7 +81,6 @@ static const char help[] =
     "                             tracefs, where root may (default auto)\n"
     "  --sandbox MODE             on (default), log or off\n";
 
-/* A string of C has 4095 characters at most. */
 static const char more_help[] =
     "\n"
     "The matrix (matrix):\n"
@@ -109,5 +117,6 @@ static const char more_help[] =
 void options_print_help(FILE *out)
 {
     fputs(help, out);
+    fputs(gpu_help, out);
     fputs(more_help, out);
 }

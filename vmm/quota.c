@@ -26,6 +26,7 @@ static const struct {
     [QUOTA_WINDOW] = {"window", "bytes of the window", true},
     [QUOTA_DESCRIPTORS] = {"fds", "file descriptors", false},
     [QUOTA_MEMSLOTS] = {"memslots", "memslots", false},
+    [QUOTA_LENT] = {"lent", "bytes of lent guest memory", true},
 };
 
 const char *quota_name(enum quota_kind kind)
@@ -74,6 +75,7 @@ void quota_defaults(struct quota_limits *limits, uint32_t memslots)
                 [QUOTA_WINDOW] = UINT64_MAX, /* what does not fit has its own error */
                 [QUOTA_DESCRIPTORS] = descriptors(),
                 [QUOTA_MEMSLOTS] = without(memslots, RESERVED_MEMSLOTS),
+                [QUOTA_LENT] = half_of_memory(), /* which is pinned */
             },
         .command_milliseconds = DEFAULT_COMMAND_MILLISECONDS,
     };

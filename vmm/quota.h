@@ -29,6 +29,7 @@ enum quota_kind {
     QUOTA_WINDOW,      /* bytes, mapped */
     QUOTA_DESCRIPTORS, /* of files, in this process */
     QUOTA_MEMSLOTS,
+    QUOTA_LENT, /* bytes of guest memory that are dma-bufs (docs/lent-memory.md) */
     QUOTA_KIND_COUNT
 };
 

@@ -212,7 +212,9 @@ void gpu_command_too_long(struct gpu *gpu, const struct virtio_gpu_ctrl_hdr *hea
 void gpu_write_statistics(struct gpu *gpu)
 {
     pthread_mutex_lock(&gpu->lock);
-    if (gpu->recorder->json)
+    if (gpu->recorder->json) {
         quota_write(&gpu->quota, gpu->virtio.name, gpu->recorder->json);
+        lent_write(&gpu->lent, gpu->recorder->json);
+    }
     pthread_mutex_unlock(&gpu->lock);
 }

@@ -71,11 +71,13 @@ static bool detach_backing(struct gpu *gpu, struct call *call, struct error *err
     if (!resource)
         return false;
     if (!resource_may(resource, RESOURCE_DETACH, &next, error))
-        return error_wrap(error, "resource %u", resource->id);
+        return lent_wait(gpu, resource->id) ||
+               error_wrap(error, "resource %u", resource->id);
     if (resource->kind != RESOURCE_2D)
         gpu_3d_detach(gpu, resource);
     resource_detach_pages(&gpu->resources, resource);
     BUG_ON(resource_state(resource) != next);
+    lent_wait(gpu, resource->id);
     return true;
 }
 

@@ -49,7 +49,9 @@ static bool resource_unmap_blob(struct gpu *gpu, struct call *call, struct error
 static bool resource_unref(struct gpu *gpu, struct call *call, struct error *error)
 {
     const struct virtio_gpu_resource_unref *unref = call->request;
-    return blob_destroy(gpu, unref->resource_id, error);
+    bool good = blob_destroy(gpu, unref->resource_id, error);
+    /* Also when it is sent once more because memory is overdue. */
+    return lent_wait(gpu, unref->resource_id) || good;
 }
 
 static const struct command commands[] = {

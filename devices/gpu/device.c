@@ -83,13 +83,23 @@ static bool wait_for_fence(struct gpu *gpu, struct renderer_timeline timeline,
     return true;
 }
 
+/* Answers the command of gpu->chain. */
+static void answer(struct gpu *gpu, const struct gpu_response *response, bool fenced,
+                   struct renderer_timeline timeline)
+{
+    uint32_t written;
+    if (put_response(gpu, GPU_QUEUE_CONTROL, response, &written) &&
+        !(fenced && wait_for_fence(gpu, timeline, written)))
+        give_back(gpu, GPU_QUEUE_CONTROL, gpu->chain.head, written);
+}
+
 static void serve_control(struct gpu *gpu)
 {
     struct gpu_response response;
     struct renderer_timeline timeline = {0};
     bool fenced = false;
+    bool kept = false;
     uint32_t size;
-    uint32_t written;
 
     if (!take_request(gpu, GPU_QUEUE_CONTROL, &size))
         return;
@@ -100,11 +110,11 @@ static void serve_control(struct gpu *gpu)
         pthread_mutex_lock(&gpu->lock);
         fenced = gpu_command(gpu, gpu->request, size, gpu->chain.writable_size, &response,
                              &timeline);
+        kept = lent_keep_answer(gpu, &response, fenced, timeline);
         pthread_mutex_unlock(&gpu->lock);
     }
-    if (put_response(gpu, GPU_QUEUE_CONTROL, &response, &written) &&
-        !(fenced && wait_for_fence(gpu, timeline, written)))
-        give_back(gpu, GPU_QUEUE_CONTROL, gpu->chain.head, written);
+    if (!kept)
+        answer(gpu, &response, fenced, timeline);
 }
 
 /* A response that does not fit whole is not written. */
@@ -163,6 +173,24 @@ static void fences_signalled(void *context)
         give_back(gpu, GPU_QUEUE_CONTROL, head, written);
 }
 
+static void look_at_loans(void *context)
+{
+    struct gpu *gpu = context;
+    struct gpu_response response;
+    struct renderer_timeline timeline;
+    uint64_t count;
+    bool fenced;
+    (void)!read(gpu->lent.timer_fd, &count, sizeof count);
+    pthread_mutex_lock(&gpu->lock);
+    lent_look(gpu);
+    while (lent_take_answer(gpu, &response, &fenced, &timeline)) {
+        pthread_mutex_unlock(&gpu->lock);
+        answer(gpu, &response, fenced, timeline);
+        pthread_mutex_lock(&gpu->lock);
+    }
+    pthread_mutex_unlock(&gpu->lock);
+}
+
 /* --- life --- */
 
 void gpu_reset_state(struct gpu *gpu)
@@ -188,12 +216,16 @@ static void start(void *context, uint64_t features)
                  (unsigned long long)features);
 }
 
-/* The chains that wait for a fence are the driver's again. */
+/* The chains that wait for a fence, or for lent memory, are the driver's again. */
 static void queue_stopped(void *context, unsigned index)
 {
     struct gpu *gpu = context;
-    if (index == GPU_QUEUE_CONTROL)
-        fence_queue_clear(&gpu->fences);
+    if (index != GPU_QUEUE_CONTROL)
+        return;
+    fence_queue_clear(&gpu->fences);
+    pthread_mutex_lock(&gpu->lock);
+    lent_forget_answers(gpu);
+    pthread_mutex_unlock(&gpu->lock);
 }
 
 static void reset(void *context)
@@ -202,6 +234,7 @@ static void reset(void *context)
     pthread_mutex_lock(&gpu->lock);
     fence_queue_clear(&gpu->fences);
     gpu_reset_state(gpu);
+    lent_reset(gpu);
     pthread_mutex_unlock(&gpu->lock);
     gpu_events_clear(gpu);
     trace_detail(gpu->trace, "gpu", "reset");
@@ -357,6 +390,7 @@ void gpu_finish(struct gpu *gpu)
     virtio_device_finish(&gpu->virtio);
     fence_queue_finish(&gpu->fences);
     watch_finish(gpu);
+    lent_finish(gpu);
     screenshot_finish(gpu);
     hostmem_finish(&gpu->hostmem);
     pthread_mutex_destroy(&gpu->lock);
@@ -426,6 +460,7 @@ bool gpu_init(struct gpu *gpu, const struct gpu_config *config,
             },
         .offered = offered_configuration(config),
         .pixels_fd = -1,
+        .lent.timer_fd = -1,
     };
     gpu->resources.quota = &gpu->quota;
     quota_defaults(&defaults, memslots->limit);
@@ -456,8 +491,10 @@ bool gpu_init(struct gpu *gpu, const struct gpu_config *config,
     }
     pthread_mutex_init(&gpu->lock, NULL);
     virtio_device_add_shm(&gpu->virtio, VIRTIO_GPU_SHM_ID_HOST_VISIBLE, config->window);
-    if (watch_init(gpu, error))
+    if (watch_init(gpu, error) && lent_init(gpu, error)) {
+        virtio_device_watch(&gpu->virtio, gpu->lent.timer_fd, look_at_loans);
         return true;
+    }
     gpu_finish(gpu);
     return false;
 }

@@ -7,6 +7,7 @@
  *   scanout.c   what the guest shows; cursor.c, edid.c, display.c, screenshot.c around it
  *   context.c   rendering contexts
  *   blob.c      create, map, unmap, destroy: the straight line of a blob
+ *   lent.c      guest memory that the host has as dma-bufs, and how it comes back
  *   witness.c   the host's half of the guest's experiments
  *   gpu_state.c what another s2vmm needs to go on: a live update
  *
@@ -19,6 +20,7 @@
 #include <pthread.h>
 
 #include "devices/gpu/fence.h"
+#include "devices/gpu/lent.h"
 #include "devices/gpu/protocol.h"
 #include "devices/gpu/record.h"
 #include "devices/gpu/renderer.h"
@@ -83,6 +85,9 @@ struct gpu_config {
     bool force_map_info;
     uint32_t
         forced_map_info; /* the number to send, which need be none of MEMATTR_MAP_* */
+    unsigned
+        lent_milliseconds; /* from then on lent memory is overdue; 0: LENT_MILLISECONDS */
+    enum lent_overdue lent_overdue;
     struct quota_limits quota; /* what is 0 has the defaults of quota_defaults() */
 };
 
@@ -113,6 +118,7 @@ struct gpu {
     pthread_mutex_t lock; /* what follows */
     struct quota quota;
     struct quota_share context_share; /* of all contexts */
+    struct lent lent;
     struct hostmem hostmem;
     struct resource_table resources;
     struct gpu_display displays[VIRTIO_GPU_MAX_SCANOUTS]; /* width 0: not enabled */

@@ -101,7 +101,7 @@ bool gpu_save(struct gpu *gpu, struct state_writer *writer, struct error *error)
     BUG_ON(!gpu_is_quiet(gpu));
     gpu_save_finish(gpu);
     pthread_mutex_lock(&gpu->lock);
-    bool good = check_renderer(gpu, error);
+    bool good = check_renderer(gpu, error) && lent_is_settled(gpu, error);
     if (good)
         save_device(gpu, writer);
     good =

@@ -131,14 +131,13 @@ static bool save_resource(const struct gpu *gpu, struct resource *resource,
                           struct state_writer *writer, struct error *error)
 {
     const struct quota_share *share = &resource->share;
-    bool has_dmabuf = resource->guest_dmabuf_made && resource->guest_dmabuf >= 0;
     state_put32(writer, resource->id);
     state_put64(writer, resource->serial);
     state_put32(writer, resource->kind);
     state_put_bytes(writer, resource->uuid, sizeof resource->uuid);
     state_put32(writer, resource->context_id);
     state_put64(writer, share->of[QUOTA_HOST_MEMORY] - resource_own_memory(resource));
-    state_put64(writer, share->of[QUOTA_DESCRIPTORS] - has_dmabuf);
+    state_put64(writer, share->of[QUOTA_DESCRIPTORS]);
     save_pages(&resource->pages, writer);
     if (resource->kind == RESOURCE_BLOB)
         return save_blob(gpu, resource, writer, error);

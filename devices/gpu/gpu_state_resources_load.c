@@ -137,13 +137,16 @@ static bool load_dmabuf(const struct load *load, struct resource *resource,
         return state_refuse(load->section, error,
                             "blob %u: no dma-buf of its guest memory", resource->id);
     }
-    if (fd >= 0 &&
-        !quota_take(&load->gpu->quota, &resource->share, QUOTA_DESCRIPTORS, 1, error)) {
+    resource->guest_dmabuf_made = made;
+    resource->guest_dmabuf = fd;
+    if (fd < 0)
+        return true;
+    resource->loan = lent_begin(load->gpu, resource->id, resource->size, error);
+    if (!resource->loan) {
         close(fd);
         return false;
     }
-    resource->guest_dmabuf_made = made;
-    resource->guest_dmabuf = fd;
+    resource->loan->fd = fd;
     return true;
 }
 

@@ -123,13 +123,16 @@ bool guest_blob_make_dmabuf(const struct guest_memory *memory,
 
 static bool make_dmabuf(struct gpu *gpu, struct resource *resource, struct error *error)
 {
-    struct quota_share *share = &resource->share;
-    if (!quota_take(&gpu->quota, share, QUOTA_DESCRIPTORS, 1, error))
+    struct loan *loan = lent_begin(gpu, resource->id, resource->size, error);
+    if (!loan)
         return false;
     if (guest_blob_make_dmabuf(gpu->virtio.memory, &resource->pages, resource->size,
-                               &resource->guest_dmabuf, error))
+                               &loan->fd, error)) {
+        resource->guest_dmabuf = loan->fd;
+        resource->loan = loan;
         return true;
-    quota_give(&gpu->quota, share, QUOTA_DESCRIPTORS, 1);
+    }
+    lent_cancel(gpu, loan);
     return false;
 }
 
@@ -156,10 +159,9 @@ int guest_blob_dmabuf(struct gpu *gpu, struct resource *resource)
 
 void guest_blob_forget_dmabuf(struct gpu *gpu, struct resource *resource)
 {
-    if (resource->guest_dmabuf_made && resource->guest_dmabuf >= 0) {
-        close(resource->guest_dmabuf);
-        quota_give(&gpu->quota, &resource->share, QUOTA_DESCRIPTORS, 1);
-    }
+    if (resource->loan)
+        lent_ask_back(gpu, resource->loan);
+    resource->loan = NULL;
     resource->guest_dmabuf_made = false;
     resource->guest_dmabuf = -1;
 }

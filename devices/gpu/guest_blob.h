@@ -42,7 +42,7 @@ bool guest_blob_make_dmabuf(const struct guest_memory *memory,
  * trace. It stays the resource's. */
 int guest_blob_dmabuf(struct gpu *gpu, struct resource *resource);
 
-/* Closes the dma-buf, if there is one: the pages go. */
+/* Asks the dma-buf back, if there is one (lent.h): the pages go. */
 void guest_blob_forget_dmabuf(struct gpu *gpu, struct resource *resource);
 
 /* Tells the renderer about a GUEST blob that has pages, as a dma-buf if it can be one. Nothing,

@@ -56,6 +56,8 @@ enum resource_event {
     RESOURCE_EVENT_COUNT
 };
 
+struct loan;
+
 /* What MAP_BLOB decided, kept for the records. */
 struct blob_decision {
     struct cache_mode_report report;
@@ -91,6 +93,7 @@ struct resource {
     uint32_t blob_memory;        /* VIRTIO_GPU_BLOB_MEM_* */
     bool guest_dmabuf_made;      /* blob with guest memory: guest_dmabuf is */
     int guest_dmabuf;            /* a dma-buf over its guest memory (guest_blob.h) */
+    struct loan *loan;           /* of guest_dmabuf, whose owner it is; or NULL */
     uint32_t context_id;         /* where it was created, for messages */
     uint32_t flags;              /* VIRTIO_GPU_BLOB_FLAG_* */
     uint64_t size;               /* bytes */

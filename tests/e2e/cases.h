@@ -84,7 +84,7 @@ enum case_reader {
 };
 
 /* What is looked at on the host while it runs: tests/e2e/host.h; or done: tests/e2e/server.h,
- * tests/e2e/update.h. */
+ * tests/e2e/update.h, tests/e2e/lent.h. */
 enum case_watch {
     WATCH_NOTHING,
     WATCH_LEFTOVERS,
@@ -93,6 +93,7 @@ enum case_watch {
     WATCH_PROCESS_DIES,
     WATCH_SERVER_STORM,
     WATCH_UPDATES, /* update_* */
+    WATCH_LENT,
 };
 
 struct e2e_case {

@@ -117,6 +117,15 @@ const struct e2e_case e2e_cases_lab[] = {
      .arguments = {"--blobs-from=dmabuf-lab:pages,fault,wb"}, .watch = WATCH_LEFTOVERS,
      .err = {"is unreferenced while it is mapped"}},
 
+    /* Guest memory that somebody has, and writes to: docs/lent-memory.md. */
+    {.name = "lent-returned", .needs = LAB, .scenario = "scenario=lent", .arguments = {"--gpu=2d", "--trace"}, .watch = WATCH_LENT,
+     .out = {"PASS lent"}, .err = {"blob 1: its guest memory is returned, after"}},
+    {.name = "lent-waits", .needs = LAB, .scenario = "scenario=lent milliseconds=2000", .arguments = {"--gpu=2d", "--lent-timeout=1"},
+     .watch = WATCH_LENT, .out = {"PASS lent"}, .err = {"are still lent", "by a process that this one may not look at"}},
+    {.name = "lent-overdue", .needs = LAB, .scenario = "scenario=lent how=overdue",
+     .arguments = {"--gpu=2d", "--lent-timeout=1", "--lent-overdue=fail", "--sandbox=off"}, .watch = WATCH_LENT, .out = {"PASS lent"},
+     .err = {"16384 bytes of guest memory are still lent", "(e2e-tests): 0 descriptors, 1 mapping"}},
+
     /* What happens under a guest. */
     {.name = "moved-while-mapped", .needs = LAB, .scenario = "scenario=exporter-moves",
      .arguments = {FROM_LAB("pages,fault,wb")}, .out = {SAYS("verdict", "match"), SAW_EACH_OTHER}},

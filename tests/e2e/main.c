@@ -16,6 +16,7 @@
 
 #include "tests/e2e/cases.h"
 #include "tests/e2e/host.h"
+#include "tests/e2e/lent.h"
 #include "tests/e2e/picture.h"
 #include "tests/e2e/run.h"
 #include "tests/e2e/server.h"
@@ -199,8 +200,11 @@ START_TEST(case_holds)
     bool updated = test->watch == WATCH_UPDATES;
     if (updated)
         update_watch_init(&updates, test);
+    static struct lent_watch holder;
     host_watch_init(&watch, test->watch);
     server_watch_init(&killer, test->watch);
+    lent_watch_init(&holder);
+    bool holds = test->watch == WATCH_LENT;
     const struct run_plan plan = {
         .arguments = arguments,
         .environment = environment,
@@ -212,12 +216,14 @@ START_TEST(case_holds)
         .image_space = test->image_space,
         .image_cut = test->image_cut,
         .reader = test->reader,
-        .look = updated                        ? update_watch_look
-                : kills                        ? server_watch_look
-                : test->watch == WATCH_NOTHING ? NULL
-                                               : host_watch_look,
+        .look = test->watch == WATCH_NOTHING ? NULL
+                : updated                    ? update_watch_look
+                : kills                      ? server_watch_look
+                : holds                      ? lent_watch_look
+                                             : host_watch_look,
         .look_context = updated ? (void *)&updates
                         : kills ? (void *)&killer
+                        : holds ? (void *)&holder
                                 : &watch,
     };
     run_s2vmm(&plan, &result);
@@ -236,6 +242,8 @@ START_TEST(case_holds)
         server_watch_check(&killer, test);
     if (updated)
         update_watch_check(&updates);
+    if (holds)
+        lent_watch_check(&holder);
 }
 END_TEST
 

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "devices/gpu/guest_blob.h"
+#include "devices/gpu/lent.h"
 #include "tests/unit/fake_kernel.h"
 #include "tests/unit/gpu_commands.h"
 #include "tests/unit/gpu_pair.h"
@@ -93,9 +94,10 @@ static void create_texture_and_guest_blob(void)
     /* As where there is /dev/udmabuf. */
     struct resource *resource = gpu_pair_find(one(), GUEST);
     guest_blob_forget_dmabuf(one(), resource);
-    ck_assert(
-        quota_take(&one()->quota, &resource->share, QUOTA_DESCRIPTORS, 1, &pair.error));
-    resource->guest_dmabuf = fake_kernel_dma_buf(PAGE_SIZE_4K);
+    resource->loan = lent_begin(one(), GUEST, PAGE_SIZE_4K, &pair.error);
+    ck_assert_ptr_nonnull(resource->loan);
+    resource->loan->fd = fake_kernel_dma_buf(PAGE_SIZE_4K);
+    resource->guest_dmabuf = resource->loan->fd;
     resource->guest_dmabuf_made = true;
 }
 

@@ -346,6 +346,7 @@ static void set_limits(void)
                 [QUOTA_WINDOW] = UINT64_C(9) * MODEL_PAGE,
                 [QUOTA_DESCRIPTORS] = 20,
                 [QUOTA_MEMSLOTS] = 3,
+                [QUOTA_LENT] = UINT64_C(2) * MODEL_PAGE,
             },
         .command_milliseconds = 60000,
     };

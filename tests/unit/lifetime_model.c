@@ -75,6 +75,7 @@ void model_count(const struct model *model, struct model_counts *counts)
         counts->of[QUOTA_HOST_MEMORY] +=
             model->resource_size + LIST_ENTRY * resource->entries;
         counts->of[QUOTA_DESCRIPTORS] += resource->dmabuf;
+        counts->of[QUOTA_LENT] += resource->dmabuf ? resource->size : 0;
         if (resource->kind != MODEL_BLOB || resource->memory != GUEST)
             counts->of[QUOTA_HOST_MEMORY] += resource->size;
         if (is_host_blob(resource))

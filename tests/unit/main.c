@@ -174,6 +174,8 @@ int main(void)
         trace_suite,
         gpu_device_suite,
         gpu_fences_suite,
+        lent_suite,
+        lent_users_suite,
         gpu_normative_suite,
         peer_bugs_suite,
     };

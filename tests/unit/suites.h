@@ -129,6 +129,8 @@ Suite *touch_suite(void);
 Suite *trace_suite(void);
 Suite *gpu_device_suite(void);
 Suite *gpu_fences_suite(void);
+Suite *lent_suite(void);
+Suite *lent_users_suite(void);
 Suite *gpu_normative_suite(void);
 Suite *peer_bugs_suite(void);
 

@@ -264,8 +264,8 @@ START_TEST(too_few_descriptors_leave_none_behind)
             break;
         ck_assert_int_eq(error.code, ERROR_HOST_SYSTEM);
     }
-    /* fences, interrupt, control, two queues, screenshots, watch */
-    ck_assert_uint_eq(failures, 7);
+    /* fences, interrupt, control, two queues, screenshots, watch, lent */
+    ck_assert_uint_eq(failures, 8);
 }
 END_TEST
 

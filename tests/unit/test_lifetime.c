@@ -170,7 +170,8 @@ static void check_reached(void)
                              (i != MODEL_POINTER || !lifetime_model.one_slot));
     for (unsigned i = 0; i < QUOTA_KIND_COUNT; i++)
         ck_assert_msg(driver.fake.gpu.quota.use[i].refused > 0 ||
-                          (i == QUOTA_MEMSLOTS && lifetime_model.one_slot),
+                          (i == QUOTA_MEMSLOTS && lifetime_model.one_slot) ||
+                          (i == QUOTA_LENT && !lifetime_model.has_udmabuf),
                       "%s: never refused", quota_name((enum quota_kind)i));
     ck_assert_uint_gt(reached.lost, 0);
     ck_assert_uint_gt(reached.died, 0);

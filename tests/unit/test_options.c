@@ -165,6 +165,11 @@ START_TEST(policies_have_a_careful_default)
     parse_well(RUN);
     ck_assert(!options.copy_unsynced);
     ck_assert(!options.follow_changes);
+    parse_well(RUN "--lent-timeout 7 --lent-overdue fail");
+    ck_assert_uint_eq(options.lent_timeout, 7);
+    ck_assert(options.fail_overdue);
+    parse_well(RUN "--lent-overdue wait");
+    ck_assert(!options.fail_overdue);
     parse_well(RUN "--needs-sync copy --may-change follow");
     ck_assert(options.copy_unsynced);
     ck_assert(options.follow_changes);
@@ -342,6 +347,8 @@ static const struct {
     {RUN "--map-strategy arena", "--map-strategy \"arena\": expected one of auto, slot, window"},
     {RUN "--cache-mode-policy lax", "--cache-mode-policy \"lax\": expected one of strict, permissive"},
     {RUN "--needs-sync yes", "--needs-sync \"yes\": expected one of refuse, copy"},
+    {RUN "--lent-timeout 0", "from 1 to"},
+    {RUN "--lent-overdue no", "--lent-overdue \"no\": expected one of wait, fail"},
     {RUN "--may-change no", "--may-change \"no\": expected one of refuse, follow"},
     {RUN "--force-map-info wt", "--force-map-info \"wt\": expected cached, uncached, wc"},
     {RUN "--force-map-info=", "--force-map-info \"\": expected cached"},

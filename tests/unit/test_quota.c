@@ -171,7 +171,8 @@ START_TEST(the_counters_are_an_object)
         "\"host-memory\":{\"limit\":10,\"now\":0,\"peak\":0,\"refused\":0},"
         "\"window\":{\"limit\":10,\"now\":5,\"peak\":7,\"refused\":1},"
         "\"fds\":{\"limit\":10,\"now\":0,\"peak\":0,\"refused\":0},"
-        "\"memslots\":{\"limit\":10,\"now\":0,\"peak\":0,\"refused\":0}}}\n");
+        "\"memslots\":{\"limit\":10,\"now\":0,\"peak\":0,\"refused\":0},"
+        "\"lent\":{\"limit\":10,\"now\":0,\"peak\":0,\"refused\":0}}}\n");
     free(text);
 }
 END_TEST
