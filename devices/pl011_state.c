@@ -82,7 +82,7 @@ bool pl011_load(struct pl011 *pl011, struct state_reader *reader, uint32_t insta
     if (!event_load(section, &is_raised, error) || !state_close(section, error))
         return false;
     apply(pl011, registers);
-
+    pl011->received_count = received_count;
     memcpy(pl011->received, received, received_count);
     if (is_raised)
         eventfd_write(pl011->interrupt_fd, 1);

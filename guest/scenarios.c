@@ -20,6 +20,7 @@ const struct scenario scenarios[] = {
     {"interrupt",     scenario_interrupt,     "the device's interrupt reaches the CPU"},
     {"pci-config",    scenario_pci_config,    "lies in every field of PCI configuration space"},
     {"edu",           scenario_edu,           "QEMU's device edu by --vfio: irq=pin, msi or none"},
+    {"edu-update",    scenario_edu_update,    "edu at work while the VMM is replaced: irq=, seconds=N"},
     {"edu-hostile",   scenario_edu_hostile,   "lies in its configuration space, and accesses of any size, or from smallest=N bytes on"},
     {"blob-shm",      scenario_blob_shm,      "a shared-memory blob of a venus context"},
     {"blob-venus",    scenario_blob_venus,    "Vulkan memory"},

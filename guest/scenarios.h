@@ -31,6 +31,7 @@ bool scenario_fences(struct guest *guest);
 bool scenario_interrupt(struct guest *guest);
 bool scenario_pci_config(struct guest *guest);
 bool scenario_edu(struct guest *guest);
+bool scenario_edu_update(struct guest *guest);
 bool scenario_edu_hostile(struct guest *guest);
 bool scenario_blob_shm(struct guest *guest);
 bool scenario_blob_venus(struct guest *guest);

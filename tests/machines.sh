@@ -13,11 +13,16 @@ hostile='--env S2VMM_CASE=hostile-*'
 # What the architecture, the library or the user makes a difference for.
 arm_linux_cases='--env S2VMM_CASE=boot-7.2,arm64-linux*,linux-blob-*,linux-map-info-wc,linux-disk-pci'
 more_linux_cases='--env S2VMM_CASE=boot-6.1,boot-7.3,boot-large,boot-unpacked,linux-display*,linux-guest-blob,linux-lives,linux-map-info-none,linux-disks-readonly,linux-disk-fails,linux-console-slow,linux-seeds,linux-input-serial,linux-resize-pci,linux-reboot,linux-panic'
-arm_suites=vm,vm_state,vm_arm64,kvm,memslot,backing,vma_info,gpu_3d,placement,touch,platform,s2_observer,guest_memory,hostmem,sandbox,pl011,device_tree
+arm_suites=vm,vm_state,lent_users,vm_arm64,kvm,memslot,backing,vma_info,gpu_3d,placement,touch,platform,s2_observer,guest_memory,hostmem,sandbox,pl011,device_tree
 library_cases='--env S2VMM_CASE=blob-*,virgl*,lie-*,opaque*,contexts,capsets,fences,s2-of-virgl-buffer,leftovers,no-render-server,probe'
 user_cases='--env S2VMM_CASE=user-*,blob-shm,blob-venus,virgl-*,guest-blob-*,s2-*,sandbox-*,disk,probe,matrix,fences,smp-4,leftovers'
 fwb_cases='--env S2VMM_CASE=arm64-*,blob-*,s2-*,side-by-side,refuse-*,hole*,gbm-*,virgl*,fences,smp-4,server-dies-reset,hostile-1,guest-*,interrupt,leftovers'
 nvhe_cases='--env S2VMM_CASE=arm64-*,first-write-*,blob-*,refuse-*,hole*,s2-*,interrupt,leftovers,window-full,virtio-reset,hostile-1'
+update_cases='--env S2VMM_CASE=update,update-devices,update-gpu,update-refuses,update-dies-late,linux-update-pci'
+vfio_cases='--env S2VMM_CASE=vfio-*,update-vfio-pin,foreign-buffers-vfio'
+memfd_cases='--env S2VMM_CASE=guest-memfd-*,foreign-*'
+# Cases that take minutes: of these patterns, what no machine of the tables below runs is run by those of "more".
+more_cases='update-* linux-update-* guest-memfd-* foreign-buffers-vfio foreign-buffers-linux'
 vfio_x86='--modules kvm-amd,vfio-pci,vfio_iommu_type1 --device edu --linux-guest'
 vfio_arm64='--modules vfio-pci,vfio_iommu_type1 --device edu --linux-guest'
 lab_x86='--modules kvm-amd,vgem,dmabuf-info,dmabuf-lab --device ivshmem'
@@ -25,8 +30,8 @@ lab_arm64='--modules vgem,dmabuf-info,dmabuf-lab --device ivshmem'
 lab_machines_x86="
 linux-6.12    | --tree forky    --kernel 6.12 --modules kvm-amd,vgem $gbm $guests | kvm,x86,venus,virgl,dmabuf,gbm,hardware,npt,s2,+linux
 mesa-6.12     | --tree trixie   --kernel 6.12 --linux-guest --guest-disk trixie --memory 3G | kvm,x86,venus,virgl,dmabuf,linux,+image
-unit-lab      | --tree trixie   --kernel 6.12 --modules kvm-amd,vgem        | unit-tests:kvm,vm,vm_state,vm_state_x86,vm_x86,memslot,backing,vma_info,gpu_3d,placement,touch,platform,platform_x86,s2_observer
-trixie-6.12   | --tree trixie   --kernel 6.12 --modules kvm-amd,vgem        | kvm,x86,venus,virgl,dmabuf,hardware,npt,s2,no-gbm,no-info
+unit-lab      | --tree trixie   --kernel 6.12 --modules kvm-amd,vgem        | unit-tests:kvm,vm,vm_state,vm_state_x86,vm_x86,memslot,backing,vma_info,gpu_3d,placement,touch,platform,platform_x86,s2_observer,gpu_state,gpu_state_damage,lent_users
+trixie-6.12   | --tree trixie   --kernel 6.12 --modules kvm-amd,vgem        | kvm,x86,venus,virgl,dmabuf,hardware,npt,s2,no-gbm,no-info,no-guest-memfd
 forky-6.12    | --tree forky    --kernel 6.12 --modules kvm-amd,vgem $gbm   | kvm,x86,venus,virgl,dmabuf,+gbm,hardware,npt,s2
 trixie-7.2    | --tree trixie   --kernel 7.2  --modules kvm-amd,vgem        | kvm,x86,venus,virgl,dmabuf,hardware,npt,s2,no-gbm,no-info,pci,slot
 forky-7.2     | --tree forky    --kernel 7.2  --modules kvm-amd,vgem $gbm   | kvm,x86,venus,virgl,dmabuf,+gbm,hardware,npt,s2,pci,slot
@@ -46,7 +51,9 @@ lab-7.2       | --tree trixie   --kernel 7.2  $lab_x86 | kvm,x86,hardware,npt,s2
 lab-shadow    | --tree trixie   --kernel 7.2  $lab_x86 --cpu amd-shadow     | matrix-lab
 npt-7.2       | --tree trixie   --kernel 7.2  $all_exporters                | matrix
 shadow-7.2    | --tree trixie   --kernel 7.2  $all_exporters --cpu amd-shadow | matrix
-vfio-6.12     | --tree trixie   --kernel 6.12 $vfio_x86                     | kvm,x86,hardware,linux,+vfio | vfio:unit-tests:vfio_kernel,vfio_update+e2e-tests
+process-6.12  | --tree forky    --kernel 6.12 --modules kvm-amd,vgem $gbm   | kvm,x86,venus,virgl,dmabuf,gbm,hardware,npt,+process
+update-6.12   | --tree trixie   --kernel 6.12 --modules kvm-amd --linux-guest $update_cases | kvm,x86,venus,hardware,npt,linux,+update
+vfio-6.12     | --tree trixie   --kernel 6.12 $vfio_x86 $vfio_cases         | kvm,x86,venus,hardware,linux,+vfio | vfio:unit-tests:vfio_kernel,vfio_update+e2e-tests
 "
 lab_machines_arm64="
 arm-linux     | --tree forky  --kernel 7.2  --cpu nofwb   --modules vgem $gbm $guests $arm_linux_cases | kvm,arm64,venus,virgl,dmabuf,gbm,hardware,s2,nofwb,+linux
@@ -71,7 +78,7 @@ lab-nofwb-pci   | --tree trixie --kernel 7.2 --cpu nofwb   $lab_arm64 | kvm,arm6
 lab-nofwb-7.2   | --tree trixie --kernel 7.2 --cpu nofwb   $lab_arm64 | kvm,arm64,hardware,s2,nofwb,+lab-modules | e2e-tests+experiments:nofwb-7.2+matrix-lab
 fwb-dic-7.2   | --tree trixie --kernel 7.2  --cpu fwb-dic $arm_exporters       | matrix
 nofwb-7.2     | --tree trixie --kernel 7.2  --cpu nofwb   $arm_exporters       | matrix
-arm-vfio      | --tree trixie --kernel 7.2  --cpu fwb-dic $vfio_arm64          | kvm,arm64,hardware,linux,+vfio | vfio:unit-tests:vfio_kernel,vfio_update+e2e-tests
+arm-vfio      | --tree trixie --kernel 7.2  --cpu fwb-dic $vfio_arm64 $vfio_cases | kvm,arm64,venus,hardware,linux,+vfio | vfio:unit-tests:vfio_kernel,vfio_update+e2e-tests
 block-hazard  | --tree trixie --kernel 6.12.107 --cpu nofwb $arm_exporters     | matrix
 "
 # The same cases on further machines, and all of them where `lab` has some: every case runs without these, too.
@@ -85,6 +92,8 @@ modules-6.12  | --tree trixie   --kernel 6.12 $for_modules                  | mo
 user-7.2-all  | --tree trixie   --kernel 7.2  --modules kvm-amd,vgem        | kvm,x86,venus,virgl,dmabuf,hardware,npt,no-gbm,user | user:e2e-tests
 bookworm-6.12-all | --tree bookworm --kernel 6.12 --modules kvm-amd             | kvm,x86,venus,virgl,hardware,npt,lie
 lab-6.12-all  | --tree trixie   --kernel 6.12 $lab_x86 | kvm,x86,hardware,npt,s2,+lab-modules | e2e-tests+experiments:npt-6.12+matrix-lab
+update-7.2    | --tree trixie   --kernel 7.2  --modules kvm-amd --linux-guest | kvm,x86,venus,hardware,npt,linux,+update
+guest-memfd-7.2 | --tree trixie --kernel 7.2  $vfio_x86 $memfd_cases        | kvm,x86,venus,hardware,linux,vfio,guest-memfd | vfio:unit-tests:guest_memfd+e2e-tests
 vfio-x86-7.2  | --tree trixie   --kernel 7.2  $vfio_x86                     | kvm,x86,hardware,linux,+vfio | vfio:unit-tests:vfio_kernel,vfio_update+e2e-tests
 intel-7.2     | --kernel 7.2                                                | intel
 hostile-san   | --tree forky    --kernel 6.12 --modules kvm-amd,vgem $gbm $hostile | kvm,x86,venus,hardware,npt | san:e2e-tests
@@ -115,6 +124,9 @@ lab-fwb-7.2     | --tree trixie --kernel 7.2 --cpu fwb     $lab_arm64           
 fwb-dic-7.3   | --tree trixie --kernel 7.3  --cpu fwb-dic $arm_exporters       | matrix
 fwb-6.12      | --tree trixie --kernel 6.12 --cpu fwb     $arm_exporters       | matrix
 nofwb-7.3     | --tree trixie --kernel 7.3  --cpu nofwb   $arm_exporters       | matrix
+arm-update    | --tree trixie --kernel 7.2  --cpu nofwb --modules vgem --linux-guest | kvm,arm64,venus,hardware,linux,+update
+arm-process   | --tree forky  --kernel 7.2  --cpu nofwb --modules vgem $gbm | kvm,arm64,venus,virgl,dmabuf,gbm,hardware,nofwb,+process
+arm-guest-memfd | --tree trixie --kernel 7.2 --cpu nofwb $vfio_arm64 $memfd_cases | kvm,arm64,venus,hardware,linux,vfio,guest-memfd | vfio:unit-tests:guest_memfd+e2e-tests
 arm-vfio-6.12 | --tree trixie --kernel 6.12 --cpu nofwb   $vfio_arm64          | kvm,arm64,hardware,linux,+vfio | vfio:unit-tests:vfio_kernel,vfio_update+e2e-tests
 vfio-6.1      | --tree trixie --kernel 6.1  --cpu nofwb   $arm_exporters       | matrix-vfio
 qemu-7.2      | --tree trixie --kernel 7.2  --cpu fwb     --qemu 7.2  $arm_exporters | matrix

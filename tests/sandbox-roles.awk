@@ -12,7 +12,7 @@ function role_of(name, level) {
     if (name == "blk-worker") return "disk"
     if (name == "s2vmm-terminal") return "terminal-watcher"
     if (name == "s2vmm-launcher") return "render-launcher" # and what it starts
-    if (name == "terminal" || name == "signals") return name
+    if (name == "terminal" || name == "signals" || name == "update") return name
     if (name == "s2vmm") return "main"
     return "device"
 }

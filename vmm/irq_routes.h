@@ -55,7 +55,9 @@ bool irq_routes_set(struct irq_routes *routes, uint32_t gsi, struct irq_message 
  * them before; what is written from now on stays in them. ERROR_HOST_KVM: as if it had not been
  * called. */
 bool irq_routes_pause(struct irq_routes *routes, struct error *error);
-/* Gives them back; KVM takes what they have. ERROR_HOST_KVM: some devices have no interrupts. */
+/* Gives them back; KVM raises those that were written, and may leave the count in them until the
+ * next write (virt/kvm/eventfd.c, kvm_irqfd_assign: read). ERROR_HOST_KVM: some devices have no
+ * interrupts. */
 bool irq_routes_resume(struct irq_routes *routes, struct error *error);
 
 /* --- vmm/arch/<arch>/irq_pins.c --- */

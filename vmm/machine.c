@@ -156,6 +156,10 @@ static bool start_launcher(struct machine *machine, struct error *error)
         .drm_node = options->drm_node,
         .trace = &machine->trace,
     };
+    if (options->renderer_process && machine->update.takeover >= 0) {
+        renderer_remote_await(&machine->remote, &machine->trace);
+        return true;
+    }
     if (options->renderer_process)
         return renderer_remote_init(&machine->remote, &process, &machine->sandbox,
                                     &machine->trace, error);

@@ -14,13 +14,14 @@
 #include "vmm/thread.h"
 #include "vmm/update_wire.h"
 
-#define READY_LIMIT 10000 /* ms; the guest runs meanwhile */
-#define STATE_LIMIT 20000 /* the same, and the old one's pause */
-#define PAUSE_LIMIT 1000  /* for vCPUs, and for each device */
-#define LOAD_LIMIT  5000  /* the guest stands still */
-#define RUN_LIMIT   5000
-#define SEND_LIMIT  1000
-#define ALONE_LIMIT 15000 /* for the supervisor to see that the old one is dead */
+#define READY_LIMIT  30000 /* ms; the guest runs meanwhile */
+#define STATE_LIMIT  40000 /* the same, and the old one's pause */
+#define PAUSE_LIMIT  1000  /* for vCPUs, and for each device */
+#define LOAD_LIMIT   5000  /* the guest stands still */
+#define RUN_LIMIT    5000
+#define SEND_LIMIT   1000
+#define FAILURES_MAX 10    /* in a row: of receiving a request */
+#define ALONE_LIMIT  15000 /* for the supervisor to see that the old one is dead */
 
 static uint64_t now(void)
 {
@@ -74,6 +75,7 @@ bool machine_update_init(struct machine *machine, struct error *error)
         .control = machine->options->update_control,
         .takeover = machine->options->update_takeover,
         .memory_fd = -1,
+        .start_fd = -1,
         .quit_fd = -1,
     };
     return update->takeover < 0 ||
@@ -200,24 +202,30 @@ static void hand_over(struct machine *machine, int socket)
     }
 }
 
+/* Until the guest is ours the socket to the supervisor is the main thread's. */
 static void *serve(void *context)
 {
     struct machine *machine = context;
     struct machine_update *update = &machine->update;
     struct pollfd fds[] = {
-        {.fd = update->control, .events = POLLIN},
+        {.fd = update->start_fd, .events = POLLIN},
         {.fd = update->quit_fd, .events = POLLIN},
     };
-    struct update_message message;
+    struct update_message message = {0};
     struct error error;
+    unsigned failures = 0;
     while (fds[1].revents == 0) {
-        if (poll(fds, ARRAY_SIZE(fds), -1) < 0)
+        if (poll(fds, ARRAY_SIZE(fds), -1) < 0 || fds[0].revents == 0)
             continue; /* EINTR, or no memory */
-        if (fds[0].revents == 0)
+        if (fds[0].fd == update->start_fd) {
+            fds[0].fd = update->control;
             continue;
-        if (!update_receive(update->control, &message, 0, &error))
+        }
+        bool received = update_receive(update->control, &message, 0, &error);
+        failures = received ? 0 : failures + 1;
+        if (failures == FAILURES_MAX)
             fds[0].fd = -1; /* the supervisor is gone: SIGTERM is on its way */
-        else if (message.kind == UPDATE_REQUEST && message.fd_count == 1)
+        else if (received && message.kind == UPDATE_REQUEST && message.fd_count == 1)
             hand_over(machine, message.fds[0]);
         update_message_finish(&message);
     }
@@ -229,8 +237,9 @@ bool machine_update_start(struct machine *machine, struct error *error)
     struct machine_update *update = &machine->update;
     if (update->control < 0)
         return true;
+    update->start_fd = eventfd(update->takeover < 0, EFD_CLOEXEC | EFD_NONBLOCK);
     update->quit_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    if (update->quit_fd < 0)
+    if (update->start_fd < 0 || update->quit_fd < 0)
         return error_set(error, ERROR_HOST_SYSTEM, "eventfd for live updates: %s",
                          strerror(errno));
     const struct thread_plan plan = {
@@ -259,6 +268,7 @@ void machine_update_finish(struct machine *machine)
         pthread_join(update->thread, NULL);
         update->thread_runs = false;
     }
+    close_fd(&update->start_fd);
     close_fd(&update->quit_fd);
     close_fd(&update->memory_fd);
     state_reader_finish(&update->hello);
@@ -293,35 +303,34 @@ static bool load(struct machine *machine, struct error *error)
 
 /* From here on the guest is ours, or it never will be. An old one that is dead cannot say so: then
  * the supervisor does. */
-static bool may_run(struct machine_update *update, struct error *error)
+static bool may_run(struct machine *machine, struct error *error)
 {
+    struct machine_update *update = &machine->update;
     struct error ignored;
-    bool good = update_send(update->takeover, UPDATE_LOADED, SEND_LIMIT, error) &&
-                update_expect_word(update->takeover, UPDATE_GO, LOAD_LIMIT, error) &&
-                update_send(update->takeover, UPDATE_RUNNING, SEND_LIMIT, error);
-    if (good)
-        (void)update_send(update->control, UPDATE_RUNNING, SEND_LIMIT, &ignored);
-    else
-        good = update_send(update->control, UPDATE_RUNNING, SEND_LIMIT, &ignored) &&
-               update_expect_word(update->control, UPDATE_GO, ALONE_LIMIT, &ignored);
-    close_fd(&update->takeover);
-    return good;
+    bool goes = update_send(update->takeover, UPDATE_LOADED, SEND_LIMIT, error) &&
+                update_expect_word(update->takeover, UPDATE_GO, LOAD_LIMIT, error);
+    if (!machine_resume_vfio(machine, error))
+        return false;
+    goes = goes && update_send(update->takeover, UPDATE_RUNNING, SEND_LIMIT, error);
+    bool told = update_send(update->control, UPDATE_RUNNING, SEND_LIMIT, &ignored);
+    return goes || (told && update_expect_word(update->control, UPDATE_GO, ALONE_LIMIT,
+                                               &ignored));
 }
 
+/* What can fail does so before RUNNING. */
 bool machine_take_over(struct machine *machine, struct vm_outcome *outcome,
                        struct error *error)
 {
     struct machine_update *update = &machine->update;
-    if (!vm_start_paused(&machine->vm, error) ||
+    if (!vm_start_paused(&machine->vm, error) || !machine_update_start(machine, error) ||
         !update_send(update->takeover, UPDATE_READY, SEND_LIMIT, error) ||
-        !load(machine, error) || !may_run(update, error))
+        !load(machine, error) || !sandbox_enter(&machine->sandbox, SANDBOX_MAIN, error) ||
+        !may_run(machine, error))
         return false;
-    if (!machine_resume_vfio(machine, error))
-        vm_end_with(&machine->vm, VM_END_HOST, 0, error);
     vm_resume(&machine->vm);
     machine_resume_threads(machine);
-    if (!machine_update_start(machine, error))
-        trace_warning(&machine->trace, "update", "no other update is possible: %s",
-                      error->text);
-    return vm_wait(&machine->vm, outcome, error);
+    eventfd_write(update->start_fd, 1);
+    close_fd(&update->takeover);
+    vm_wait(&machine->vm, outcome);
+    return true;
 }

@@ -23,6 +23,7 @@ struct machine_update {
     int takeover; /* to the old s2vmm; -1: the guest is a new one */
     struct state_reader hello;
     int memory_fd; /* the guest's RAM, from there */
+    int start_fd;  /* eventfd: the guest is ours */
     int quit_fd;
     pthread_t thread;
     bool thread_runs;
@@ -32,7 +33,8 @@ struct machine_update {
  * memory_fd and machine->image are known. What update_receive_state() says. */
 bool machine_update_init(struct machine *machine, struct error *error);
 
-/* The thread that waits for requests, if there is a supervisor. ERROR_HOST_SYSTEM. */
+/* The thread that waits for requests, if there is a supervisor; of a guest that is taken over, once
+ * it has been. ERROR_HOST_SYSTEM. */
 bool machine_update_start(struct machine *machine, struct error *error);
 
 /* Instead of vm_run(), all devices are there, but their threads do not run: takes the guest over,

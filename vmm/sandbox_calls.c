@@ -112,8 +112,8 @@ static const struct call calls[] = {
     {SCMP_SYS(unlinkat),        GPU | IN(MAIN), ANY},
 
     /* The guest goes to another s2vmm: sockets that are there, the state. */
-    {SCMP_SYS(sendmsg),         IN(UPDATE), ANY},
-    {SCMP_SYS(recvmsg),         IN(UPDATE), ANY},
+    {SCMP_SYS(sendmsg),         IN(UPDATE) | IN(MAIN), ANY},
+    {SCMP_SYS(recvmsg),         IN(UPDATE) | IN(MAIN), ANY},
     {SCMP_SYS(shutdown),        IN(UPDATE), ANY},
     {SCMP_SYS(memfd_create),    IN(UPDATE), ANY},
     {SCMP_SYS(fcntl),           IN(UPDATE), ANY},

@@ -322,7 +322,7 @@ static void take_client(struct supervisor *supervisor)
         answer(supervisor, NULL, error.text);
 }
 
-/* The new VMM has the guest. times: NULL if the old one could not say them any more. */
+/* The new VMM has the guest. times: NULL, which the client sees as zeroes, if the old one could not say them any more. */
 static void switch_over(struct supervisor *supervisor, const struct update_times *times)
 {
     static const struct update_times unknown;

@@ -283,6 +283,7 @@ static void *run(void *context)
     bool was_in_background = false;
     park(terminal);
     tell_size(terminal);
+    deliver(terminal); /* what was loaded */
     while (!atomic_load(&terminal->quit)) {
         /* A shell's `fg` for a job that runs sends no signal: look now and then. */
         bool in_background = is_in_background(terminal);

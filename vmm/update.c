@@ -82,6 +82,10 @@ static double milliseconds(uint64_t nanoseconds)
 static void print_one(const struct options *options, const struct update_times *times)
 {
     struct json json;
+    if (!options->json && pause_of(times) == 0) {
+        puts("updated: the old s2vmm died before it could say how long the pause was");
+        return;
+    }
     if (!options->json) {
         printf("updated: pause %.1f ms (stop %.1f, save %.1f, load %.1f, start %.1f)\n",
                milliseconds(pause_of(times)), milliseconds(times->stop),
@@ -132,7 +136,7 @@ bool update_command(const struct options *options, struct error *error)
         return error_set(error, ERROR_HOST_MEMORY, "no memory for %u updates", count);
     bool good = true;
     for (unsigned i = 0; i < count && good; i++) {
-        struct update_times times;
+        struct update_times times = {0};
         good = update_once(options, &times, error);
         if (good) {
             pauses[i] = pause_of(&times);

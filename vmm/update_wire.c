@@ -180,12 +180,12 @@ bool update_receive(int socket, struct update_message *message, int milliseconds
         if (!wait_for(socket, POLLIN, milliseconds, error))
             return false;
         size = recvmsg(socket, &parts, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
-    } while (size < 0 && (errno == EINTR || errno == EAGAIN));
-    if (size < 0 && errno != ECONNRESET)
+        /* ECONNRESET, once: it ended with a message of ours unread; its last words come next. */
+    } while (size < 0 && (errno == EINTR || errno == EAGAIN || errno == ECONNRESET));
+    if (size < 0)
         return failed(error, "recvmsg");
-    if (size >= 0)
-        take_fds(&parts, message);
-    if (size <= 0) /* it ended with a message of ours unread, or without one */
+    take_fds(&parts, message);
+    if (size == 0)
         return error_set(error, ERROR_HOST_SYSTEM, "live update: the other side is gone");
     if (size < (ssize_t)sizeof header || header.magic != MAGIC)
         return refuse(error, "no message, but bytes:", (uint32_t)size);

@@ -264,18 +264,13 @@ static bool start_vcpus(struct vm *vm, struct error *error)
     return true;
 }
 
-bool vm_wait(struct vm *vm, struct vm_outcome *outcome, struct error *error)
+void vm_wait(struct vm *vm, struct vm_outcome *outcome)
 {
-    /* All threads are there. */
-    bool good = sandbox_enter(vm->config.sandbox, SANDBOX_MAIN, error);
-    if (good)
-        wait_for_end(vm);
+    wait_for_end(vm);
     stop_vcpus(vm);
-
     pthread_mutex_lock(&vm->lock);
     *outcome = vm->outcome;
     pthread_mutex_unlock(&vm->lock);
-    return good;
 }
 
 bool vm_continue(struct vm *vm, unsigned time_limit_seconds, struct vm_outcome *outcome,
@@ -283,7 +278,15 @@ bool vm_continue(struct vm *vm, unsigned time_limit_seconds, struct vm_outcome *
 {
     vm->time_limit = time_limit_seconds;
     vm->deadline = time_limit_seconds > 0 ? now() + time_limit_seconds * NANOSECONDS : 0;
-    return start_vcpus(vm, error) && vm_wait(vm, outcome, error);
+    if (!start_vcpus(vm, error))
+        return false;
+    /* All threads are there. */
+    if (!sandbox_enter(vm->config.sandbox, SANDBOX_MAIN, error)) {
+        stop_vcpus(vm);
+        return false;
+    }
+    vm_wait(vm, outcome);
+    return true;
 }
 
 /* --- pause --- */

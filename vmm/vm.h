@@ -144,9 +144,9 @@ void vm_undo_end(struct vm *vm);
  * vm_state_load() is going to fill. ERROR_HOST_SYSTEM, ERROR_HOST_KVM. */
 bool vm_start_paused(struct vm *vm, struct error *error);
 
-/* What vm_run() does once the vCPUs have been started: waits for the end, also of a pause. The
- * calling thread enters SANDBOX_MAIN. */
-bool vm_wait(struct vm *vm, struct vm_outcome *outcome, struct error *error);
+/* What vm_run() does once the vCPUs have been started, and the thread is in SANDBOX_MAIN: waits for
+ * the end, also of a pause. */
+void vm_wait(struct vm *vm, struct vm_outcome *outcome);
 
 /* Stops the vCPUs, with their last exits finished. Whoever ends the run from now on is heard after
  * vm_resume(). False, and nothing has changed: it has ended (ERROR_GUEST_STATE), or a vCPU did

@@ -216,6 +216,14 @@ static void start(void *context, uint64_t features)
                  (unsigned long long)features);
 }
 
+/* The renderer is as it was: should it have died, the next context or reset restarts it. */
+static void resumed(void *context, uint64_t features)
+{
+    const struct gpu *gpu = context;
+    trace_detail(gpu->trace, "gpu", "driver goes on, features %#llx",
+                 (unsigned long long)features);
+}
+
 /* The chains that wait for a fence, or for lent memory, are the driver's again. */
 static void queue_stopped(void *context, unsigned index)
 {
@@ -315,7 +323,7 @@ static bool create_renderer(struct gpu *gpu, struct error *error)
 /* libvirglrenderer and OpenGL want one thread. */
 static bool is_bound_to_thread(const struct gpu_config *config)
 {
-    return !config->blobs_from && (config->virgl || config->venus);
+    return !config->blobs_from && !config->remote && (config->virgl || config->venus);
 }
 
 bool gpu_make_renderer(struct gpu *gpu, struct error *error)
@@ -383,7 +391,7 @@ void gpu_finish(struct gpu *gpu)
     if (!gpu->request)
         return;
     virtio_device_stop(&gpu->virtio);
-    gpu_reset_state(gpu); /* what was loaded, and never started */
+    gpu_forget_state(gpu); /* what was loaded, and never started */
     if (gpu->has_renderer)
         destroy_renderer(gpu);
     gpu_save_finish(gpu);
@@ -403,6 +411,7 @@ static const struct virtio_device_ops device_ops = {
     .queue_kicked = queue_kicked,
     .queue_stopped = queue_stopped,
     .reset = reset,
+    .resumed = resumed,
     .quiet = gpu_is_quiet,
 };
 

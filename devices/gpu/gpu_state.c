@@ -2,6 +2,7 @@
 #include "devices/gpu/gpu_state.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 #include <unistd.h>
 
 #include "devices/gpu/guest_blob.h"
@@ -81,6 +82,7 @@ static void save_device(struct gpu *gpu, struct state_writer *writer)
     state_put32(writer, gpu->fences.next_fence);
     pthread_mutex_unlock(&gpu->fences.lock);
     state_put32(writer, gpu->recorder->count);
+    state_put_bytes(writer, gpu->recorder->library, sizeof gpu->recorder->library);
     save_quota(&gpu->quota, writer);
     state_put32(writer, gpu->context_count);
     for (unsigned i = 0; i < gpu->context_count; i++)
@@ -203,6 +205,17 @@ static bool load_guest_pat(struct gpu *gpu, struct state_section *section,
     return true;
 }
 
+/* The library's name is that of a renderer that goes on; one on the device's thread has its own
+ * when it starts. */
+static void load_recorder(struct recorder *recorder, struct state_section *section)
+{
+    recorder->count = state_get32(section);
+    const char *library = state_get_bytes(section, sizeof recorder->library);
+    if (library)
+        snprintf(recorder->library, sizeof recorder->library, "%.*s",
+                 (int)sizeof recorder->library - 1, library);
+}
+
 static bool load_counters(struct gpu *gpu, struct state_section *section,
                           struct error *error)
 {
@@ -211,7 +224,7 @@ static bool load_counters(struct gpu *gpu, struct state_section *section,
         return state_refuse(section, error, "%u is no yes and no no", said);
     gpu->said_no_guest_dmabuf = said;
     gpu->fences.next_fence = state_get32(section);
-    gpu->recorder->count = state_get32(section);
+    load_recorder(gpu->recorder, section);
     return true;
 }
 
@@ -274,6 +287,22 @@ static bool load_device(struct gpu *gpu, struct state_reader *reader, struct quo
            state_close(section, error);
 }
 
+static void leave_it(void *renderer, uint32_t id)
+{
+    (void)renderer;
+    (void)id;
+}
+
+void gpu_forget_state(struct gpu *gpu)
+{
+    static const struct renderer_ops deaf_ops = {.context_destroy = leave_it,
+                                                 .resource_destroy = leave_it};
+    const struct renderer renderer = gpu->renderer;
+    gpu->renderer = (struct renderer){.ops = &deaf_ops};
+    gpu_reset_state(gpu);
+    gpu->renderer = renderer;
+}
+
 bool gpu_load(struct gpu *gpu, struct state_reader *reader, struct error *error)
 {
     struct quota before = {0};
@@ -288,7 +317,7 @@ bool gpu_load(struct gpu *gpu, struct state_reader *reader, struct error *error)
     if (good)
         go_on_counting(&gpu->quota, &before);
     else
-        gpu_reset_state(gpu);
+        gpu_forget_state(gpu);
     pthread_mutex_unlock(&gpu->lock);
     if (good && hidden)
         gpu_window_moved(gpu, VIRTIO_GPU_SHM_ID_HOST_VISIBLE, NULL);

@@ -34,10 +34,13 @@ bool gpu_save(struct gpu *gpu, struct state_writer *writer, struct error *error)
 void gpu_save_finish(struct gpu *gpu);
 
 /* Fills the device, which has nothing of a guest's yet; vm_state_load() comes before it. After an
- * error it has nothing again. ERROR_CONFIG_FILE, ERROR_REFUSED when the guest would have to be
+ * error it has nothing again, and the renderer, with which the old VMM goes on, was not told. ERROR_CONFIG_FILE, ERROR_REFUSED when the guest would have to be
  * told another map_info, what commands of the guest would say to the same wish, what
  * gpu_make_renderer() says. */
 bool gpu_load(struct gpu *gpu, struct state_reader *reader, struct error *error);
+
+/* gpu_reset_state() of what another VMM goes on with: the renderer is not told. */
+void gpu_forget_state(struct gpu *gpu);
 
 /* --- for the files of the state; the device's lock is held --- */
 

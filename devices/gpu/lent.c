@@ -336,7 +336,10 @@ void lent_finish(struct gpu *gpu)
 void lent_write(const struct lent *lent, FILE *out)
 {
     uint64_t time = now();
-    uint64_t buffers = 0, bytes = 0, asked = 0, overdue = 0;
+    uint64_t buffers = 0;
+    uint64_t bytes = 0;
+    uint64_t asked = 0;
+    uint64_t overdue = 0;
     uint64_t longest = lent->longest;
     for (const struct loan *loan = lent->loans; loan; loan = loan->next) {
         buffers++;

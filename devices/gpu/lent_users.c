@@ -82,18 +82,24 @@ static void count_descriptors(const char *process, uint64_t inode, struct holder
 }
 
 /* fs/proc/task_mmu.c, show_map_vma(): range, rights, offset, device, inode, path. */
+static bool is_mapping(const char *line, uint64_t inode)
+{
+    const char *name = strstr(line, " /dmabuf:");
+    while (name && name > line && *name == ' ')
+        name--;
+    while (name && name > line && isdigit((unsigned char)name[-1]))
+        name--;
+    return name && strtoull(name, NULL, 10) == inode;
+}
+
 static void count_mappings(const char *process, uint64_t inode, struct holder *holder)
 {
     char path[64];
     char line[512];
-    char name[16];
-    unsigned long long number;
     snprintf(path, sizeof path, "/proc/%.20s/maps", process);
     FILE *file = fopen(path, "re");
     while (file && fgets(line, sizeof line, file))
-        holder->mappings +=
-            sscanf(line, "%*s %*s %*s %*s %llu %15s", &number, name) == 2 &&
-            number == inode && strncmp(name, "/dmabuf:", 8) == 0;
+        holder->mappings += is_mapping(line, inode);
     if (file)
         fclose(file);
 }

@@ -136,7 +136,7 @@ static void describe(struct job *job)
 static bool hello(struct job *job)
 {
     struct renderer_process *process = job->process;
-    uint64_t size;
+    uint64_t size = 0;
     if (process->ram || !map_file(job->fds[1], &size, &process->area, &job->error) ||
         size != WIRE_AREA_SIZE ||
         !map_file(job->fds[0], &process->ram_size, &process->ram, &job->error))

@@ -323,7 +323,7 @@ static bool watch(const struct renderer_remote *remote, int fd, struct error *er
 static bool start_process(struct renderer_remote *remote, struct error *error)
 {
     struct wire_request hello = {.header.kind = WIRE_HELLO, .version = WIRE_VERSION};
-    struct wire_answer answer;
+    struct wire_answer answer = {.code = ERROR_NONE};
     const int fds[] = {remote->memory->fd, remote->area_fd};
     int socket;
     bool started = render_server_start(&remote->launcher, &socket, error);

@@ -194,7 +194,7 @@ const struct e2e_case e2e_cases[] = {
     {.name = "too-many-cpus", .status = 2, .arguments = {"run", "--guest=x", "--cpus=17"},
      .err = {"--cpus \"17\"", "from 1 to 16"}},
     {.name = "unknown-option", .status = 2, .arguments = {"run", "--colour"}, .err = {"--colour"}},
-    {.name = "unknown-command", .status = 2, .arguments = {"walk"}, .err = {"\"walk\"", "run, probe, matrix or experiment"}},
+    {.name = "unknown-command", .status = 2, .arguments = {"walk"}, .err = {"\"walk\"", "run, probe, matrix, experiment or update"}},
     {.name = "no-kvm", .needs = NEEDS_NO_KVM, .scenario = "scenario=hello", .status = 2,
      .arguments = {"--gpu=none"}, .err = {"/dev/kvm"}},
     {.name = "help", .arguments = {"--help"}, .out = {"usage: s2vmm run", "Exit status"}},

@@ -7,6 +7,7 @@
 #define S2VMM_TESTS_E2E_CASES_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 #define CASE_TEXTS_MAX     10
 #define CASE_ARGUMENTS_MAX 12
@@ -15,55 +16,67 @@
 #define CASE_IMAGE         "<image>"  /* in an argument: the path of a file, see below */
 
 /* What an environment may have. */
-enum case_need {
-    NEEDS_NOTHING = 0,
-    NEEDS_KVM = 1 << 0,   /* /dev/kvm that opens */
-    NEEDS_VENUS = 1 << 1, /* libvirglrenderer and its render server */
-    NEEDS_DMABUF =
-        1 << 2,         /* venus memory becomes a dma-buf: /dev/udmabuf and a good Mesa */
-    NEEDS_GBM = 1 << 3, /* virgl textures become dma-bufs of vgem: virglrenderer 1.3 */
-    NEEDS_HARDWARE =
-        1 << 4,         /* KVM with interrupts, APs and exceptions: not the PVM flavour */
-    NEEDS_NPT = 1 << 5, /* AMD nested paging: the guest's PAT counts */
-    NEEDS_S2 = 1 << 6,  /* root and tracefs: the S2 leaf can be read */
-    NEEDS_LIE =
-        1 << 7, /* virglrenderer 0.10.4 with Mesa 22.3: a memfd said to be a dma-buf */
-    NEEDS_OPAQUE = 1 << 8,  /* no /dev/udmabuf: venus memory is OPAQUE */
-    NEEDS_NO_GBM = 1 << 9,  /* a vgem node, and a libvirglrenderer that cannot use it */
-    NEEDS_SHADOW = 1 << 10, /* shadow paging: the guest's PAT does not count */
-    NEEDS_NO_KVM = 1 << 11, /* no /dev/kvm */
-    NEEDS_VIRGL = 1 << 12,  /* an EGL for virgl, surfaceless; no dma-bufs */
-    NEEDS_X86 = 1 << 13,
-    NEEDS_ARM64 = 1 << 14,
-    NEEDS_FWB = 1 << 15,    /* arm64 with FEAT_S2FWB */
-    NEEDS_NO_FWB = 1 << 16, /* arm64 without */
-    NEEDS_STRICT = 1 << 17, /* arm64, Linux 6.17 and newer, no FWB and DIC: KVM refuses
-                                memslots over cacheable VM_PFNMAP mappings */
-    NEEDS_GICV2 = 1 << 18,  /* arm64, an interrupt controller of version 2 only */
-    NEEDS_LINUX =
-        1 << 19, /* /dev/kvm, and Linux for a guest in /run/lab/linux, with s2guest
-                               and the module pte-reader (tests/lab/lab --linux-guest) */
-    NEEDS_HAZARD =
-        1 << 20, /* arm64 with /dev/kvm, venus and udmabuf, and a kernel that maps
-                               blocks where there are none (docs/memory-attributes.md) */
-    NEEDS_LAB_MODULES =
-        1 << 21, /* root; the host modules dmabuf-info and dmabuf-lab, an ivshmem
-                                    device, vgem and udmabuf */
-    NEEDS_NO_INFO = 1 << 22, /* root, vgem and udmabuf, and not the module dmabuf-info */
-    NEEDS_PCI = 1 << 23, /* no case needs it: all of the tiny guest's that have a GPU, and
-                                only they, run over virtio-pci there */
-    NEEDS_SLOT = 1 << 26,  /* the same, with --map-strategy=slot */
-    NEEDS_IMAGE = 1 << 24, /* Linux for a guest as for NEEDS_LINUX, a user space for it in
-                                /run/lab/disk.img (tests/lab/lab --guest-disk), and the
-                                programs of tests/linux */
-    NEEDS_VIRTIO_GPU = 1 << 25, /* the module virtio-gpu with its device: /dev/dri/card1,
-                                   where vgem is card0 */
-    NEEDS_USER =
-        1 << 28, /* not root; /dev/kvm, /dev/udmabuf and /dev/dri by its groups */
-    NEEDS_GUEST_MEMFD = 1 << 29,    /* KVM's guest_memfd can be mapped: Linux 6.18 */
-    NEEDS_NO_GUEST_MEMFD = 1 << 30, /* it has none that can */
-    NEEDS_VFIO = 1 << 27, /* the device edu at 0000:00:10.0, bound to vfio-pci */
-};
+#define NEED(bit)            (UINT64_C(1) << (bit))
+#define NEEDS_NOTHING        UINT64_C(0)
+#define NEEDS_KVM            NEED(0) /* /dev/kvm that opens */
+#define NEEDS_VENUS          NEED(1) /* libvirglrenderer and its render server */
+/* venus memory becomes a dma-buf: /dev/udmabuf and a good Mesa */
+#define NEEDS_DMABUF         NEED(2)
+/* virgl textures become dma-bufs of vgem: virglrenderer 1.3 */
+#define NEEDS_GBM            NEED(3)
+/* KVM with interrupts, APs and exceptions: not the PVM flavour */
+#define NEEDS_HARDWARE       NEED(4)
+#define NEEDS_NPT            NEED(5) /* AMD nested paging: the guest's PAT counts */
+#define NEEDS_S2             NEED(6) /* root and tracefs: the S2 leaf can be read */
+/* virglrenderer 0.10.4 with Mesa 22.3: a memfd said to be a dma-buf */
+#define NEEDS_LIE            NEED(7)
+#define NEEDS_OPAQUE         NEED(8) /* no /dev/udmabuf: venus memory is OPAQUE */
+/* a vgem node, and a libvirglrenderer that cannot use it */
+#define NEEDS_NO_GBM         NEED(9)
+/* shadow paging: the guest's PAT does not count */
+#define NEEDS_SHADOW         NEED(10)
+#define NEEDS_NO_KVM         NEED(11) /* no /dev/kvm */
+#define NEEDS_VIRGL          NEED(12) /* an EGL for virgl, surfaceless; no dma-bufs */
+#define NEEDS_X86            NEED(13)
+#define NEEDS_ARM64          NEED(14)
+#define NEEDS_FWB            NEED(15) /* arm64 with FEAT_S2FWB */
+#define NEEDS_NO_FWB         NEED(16) /* arm64 without */
+/* arm64, Linux 6.17 and newer, no FWB and DIC: KVM refuses memslots over cacheable
+ * VM_PFNMAP mappings */
+#define NEEDS_STRICT         NEED(17)
+/* arm64, an interrupt controller of version 2 only */
+#define NEEDS_GICV2          NEED(18)
+/* /dev/kvm, and Linux for a guest in /run/lab/linux, with s2guest and the module pte-
+ * reader (tests/lab/lab --linux-guest) */
+#define NEEDS_LINUX          NEED(19)
+/* arm64 with /dev/kvm, venus and udmabuf, and a kernel that maps blocks where there
+ * are none (docs/memory-attributes.md) */
+#define NEEDS_HAZARD         NEED(20)
+/* root; the host modules dmabuf-info and dmabuf-lab, an ivshmem device, vgem and
+ * udmabuf */
+#define NEEDS_LAB_MODULES    NEED(21)
+/* root, vgem and udmabuf, and not the module dmabuf-info */
+#define NEEDS_NO_INFO        NEED(22)
+/* no case needs it: all of the tiny guest's that have a GPU, and only they, run over
+ * virtio-pci there */
+#define NEEDS_PCI            NEED(23)
+/* Linux for a guest as for NEEDS_LINUX, a user space for it in /run/lab/disk.img
+ * (tests/lab/lab --guest-disk), and the programs of tests/linux */
+#define NEEDS_IMAGE          NEED(24)
+/* the module virtio-gpu with its device: /dev/dri/card1, where vgem is card0 */
+#define NEEDS_VIRTIO_GPU     NEED(25)
+#define NEEDS_SLOT           NEED(26) /* the same, with --map-strategy=slot */
+/* the device edu at 0000:00:10.0, bound to vfio-pci */
+#define NEEDS_VFIO           NEED(27)
+/* not root; /dev/kvm, /dev/udmabuf and /dev/dri by its groups */
+#define NEEDS_USER           NEED(28)
+/* KVM's guest_memfd can be mapped: Linux 6.18 */
+#define NEEDS_GUEST_MEMFD    NEED(29)
+#define NEEDS_NO_GUEST_MEMFD NEED(30) /* it has none that can */
+/* time for live updates: one machine of each architecture */
+#define NEEDS_UPDATE         NEED(31)
+/* time for the renderer in a process of its own: one machine of each architecture */
+#define NEEDS_PROCESS        NEED(32)
 
 /* A case with one of these has a Vulkan driver loaded. */
 #define NEEDS_VULKAN (NEEDS_DMABUF | NEEDS_LIE | NEEDS_OPAQUE | NEEDS_HAZARD)
@@ -98,7 +111,7 @@ enum case_watch {
 
 struct e2e_case {
     const char *name;
-    unsigned needs;
+    uint64_t needs;       /* NEEDS_* */
     const char *scenario; /* the guest's command line; NULL: no --append */
     int status;
     const char *environment;                   /* "NAME=VALUE", or NULL */
@@ -127,6 +140,7 @@ struct e2e_case {
     const char *update_binary; /* a file of the build, or a path; NULL: s2vmm */
     int update_status;         /* exit status of the client */
     const char *update_says;   /* on its stdout or stderr */
+    int update_signal; /* sent to the run two seconds after the updates; 0: none */
 };
 
 /* A JSON member as s2vmm writes it. */

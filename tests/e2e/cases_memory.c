@@ -37,7 +37,7 @@ const struct e2e_case e2e_cases_memory[] = {
     {.name = "guest-memfd-blob", .needs = HAS | NEEDS_VENUS, .scenario = "scenario=blob-shm",
      .arguments = {GUEST_MEMFD, "--json"}, .err = {"PASS blob-shm"}, .out = {SAYS("verdict", "match")}},
     /* udmabuf does not take it: the renderer has the addresses of the pages. */
-    {.name = "guest-memfd-guest-blob", .needs = HAS | NEEDS_HARDWARE | NEEDS_DMABUF, .scenario = "scenario=guest-blob",
+    {.name = "guest-memfd-guest-blob", .needs = HAS | NEEDS_HARDWARE | NEEDS_VENUS, .scenario = "scenario=guest-blob",
      .arguments = {GUEST_MEMFD, "--gpu=venus"}, .out = {"PASS guest-blob"},
      .err = {"guest RAM is a guest_memfd, which udmabuf does not take"}},
     {.name = "guest-memfd-linux", .needs = HAS | NEEDS_LINUX | NEEDS_VENUS, .image_size = SECTORS,

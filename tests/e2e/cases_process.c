@@ -6,17 +6,17 @@
 #include "tests/e2e/cases.h"
 #include "vmm/types.h"
 
-#define VENUS    (NEEDS_KVM | NEEDS_VENUS)
+#define VENUS    (NEEDS_KVM | NEEDS_VENUS | NEEDS_PROCESS)
 #define VIRGL    (VENUS | NEEDS_VIRGL)
 #define DMABUF   (VENUS | NEEDS_DMABUF)
-#define GBM      (NEEDS_KVM | NEEDS_GBM)
+#define GBM      (NEEDS_KVM | NEEDS_GBM | NEEDS_PROCESS)
 #define VGEM     "--gpu=virgl", "--drm-node=/dev/dri/card0"
 #define PROCESS  "--renderer=process"
 #define RESTARTS "the renderer was restarted"
 
 // clang-format off
 const struct e2e_case e2e_cases_process[] = {
-    {.name = "process-capsets", .needs = NEEDS_KVM | NEEDS_VIRGL, .scenario = "scenario=capsets",
+    {.name = "process-capsets", .needs = NEEDS_KVM | NEEDS_VIRGL | NEEDS_PROCESS, .scenario = "scenario=capsets",
      .arguments = {PROCESS, "--gpu=virgl"}, .out = {"id 1", "id 2"}},
     {.name = "process-contexts", .needs = VENUS, .scenario = "scenario=contexts", .arguments = {PROCESS}},
     {.name = "process-fences", .needs = VENUS, .scenario = "scenario=fences", .arguments = {PROCESS}},
@@ -28,11 +28,11 @@ const struct e2e_case e2e_cases_process[] = {
      .arguments = {PROCESS, "--json"}, .out = {SAYS("verdict", "match"), SAW_EACH_OTHER}},
     {.name = "process-blob-wc", .needs = GBM, .scenario = "scenario=blob-virgl",
      .arguments = {PROCESS, "--json", VGEM}, .out = {SAW_EACH_OTHER}},
-    {.name = "process-transfers", .needs = NEEDS_KVM | NEEDS_VIRGL, .scenario = "scenario=transfers",
+    {.name = "process-transfers", .needs = NEEDS_KVM | NEEDS_VIRGL | NEEDS_PROCESS, .scenario = "scenario=transfers",
      .environment = "EGL_PLATFORM=surfaceless", .arguments = {PROCESS, "--gpu=virgl"}, .out = {"PASS transfers"}},
-    {.name = "process-guest-blob", .needs = NEEDS_HARDWARE | NEEDS_DMABUF, .scenario = "scenario=guest-blob",
+    {.name = "process-guest-blob", .needs = NEEDS_PROCESS | NEEDS_HARDWARE | NEEDS_DMABUF, .scenario = "scenario=guest-blob",
      .arguments = {PROCESS, "--gpu=venus", "--trace"}, .out = {"PASS guest-blob"}, .err = {"its guest memory is a dma-buf"}},
-    {.name = "process-no-pointer", .needs = NEEDS_HARDWARE | NEEDS_VIRGL, .scenario = "scenario=blob-buffer expect=refused",
+    {.name = "process-no-pointer", .needs = NEEDS_PROCESS | NEEDS_HARDWARE | NEEDS_VIRGL, .scenario = "scenario=blob-buffer expect=refused",
      .environment = "EGL_PLATFORM=surfaceless", .arguments = {PROCESS, "--gpu=virgl"}, .err = {"--renderer=inside maps it"}},
     {.name = "process-without-server", .needs = VENUS, .scenario = "scenario=hello", .status = 2,
      .environment = "RENDER_SERVER_EXEC_PATH=/nonexistent", .arguments = {PROCESS}, .err = {"/nonexistent", "virgl-server"}},

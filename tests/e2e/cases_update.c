@@ -16,9 +16,18 @@
 #define CONSOLE "ttyS0"
 #endif
 
-#define GUEST(seconds) .needs = NEEDS_KVM, .scenario = "scenario=update seconds=" seconds, .watch = WATCH_UPDATES
-#define LINES(last)    .out = {"line 0\nline 1\nline 2\nline 3\n", last, "PASS update"}
-#define NO_GPU         .arguments = {CASE_SOCKET, "--gpu=none"}
+#define GUEST(seconds)                                                                   \
+    .needs = NEEDS_KVM | NEEDS_UPDATE, .scenario = "scenario=update seconds=" seconds,   \
+    .watch = WATCH_UPDATES
+#define LINES(last) .out = {"line 0\nline 1\nline 2\nline 3\n", last, "PASS update"}
+#define NO_GPU      .arguments = {CASE_SOCKET, "--gpu=none"}
+
+/* QEMU's edu: tests/e2e/cases_vfio.c. */
+#define VFIO(text)                                                                       \
+    .watch = WATCH_UPDATES, .update_when = "round 2\n", .scenario = (text),              \
+    .arguments = {CASE_SOCKET, "--gpu=none", "--vfio=0000:00:10.0"},                     \
+    .out = {"round 0\nround 1\nround 2\nround 3\n", "PASS edu-update"},                  \
+    .needs = NEEDS_KVM | NEEDS_HARDWARE | NEEDS_VFIO
 
 /* One is tried, and the guest goes on. */
 #define REFUSED(why)                                                                     \
@@ -41,52 +50,67 @@
 
 // clang-format off
 const struct e2e_case e2e_cases_update[] = {
-    {.name = "update", GUEST("6"), LINES("line 59\n"), NO_GPU,
+    {.name = "update", GUEST("15"), LINES("line 149\n"), NO_GPU,
      .updates = 1, .update_when = "line 3", .update_says = "updated: pause "},
-    {.name = "update-devices", GUEST("8"), LINES("line 79\n"), .image_size = 1 << 20,
-     .arguments = {CASE_SOCKET, "--gpu=none", "--disk=" CASE_IMAGE, "--rng", "--console=virtio", "--transport=pci"},
+    {.name = "update-devices", GUEST("20"), LINES("line 199\n"), .image_size = 1 << 20,
+     .arguments = {CASE_SOCKET, "--gpu=none", "--disk=" CASE_IMAGE, "--transport=pci"},
      .updates = 3, .update_when = "line 3", .update_says = "3 updates: pause median"},
-    {.name = "update-100", GUEST("60"), LINES("line 599\n"), NO_GPU,
-     .updates = 100, .update_when = "line 3", .update_says = "100 updates: pause median"},
+    {.name = "update-console", GUEST("20"), LINES("line 199\n"), .arguments = {CASE_SOCKET, "--gpu=none", "--rng", "--console=virtio"},
+     .updates = 3, .update_when = "line 3", .update_says = "3 updates: pause median"},
+    {.name = "update-many", GUEST("60"), LINES("line 599\n"), NO_GPU,
+     .updates = 20, .update_when = "line 3", .update_says = "20 updates: pause median"},
     /* Each vCPU counts; the others are started by the first one. */
-    {.name = "update-smp", .needs = NEEDS_KVM | NEEDS_HARDWARE, .scenario = "scenario=update seconds=10", .watch = WATCH_UPDATES,
-     .arguments = {CASE_SOCKET, "--gpu=none", "--cpus=4"}, LINES("line 99\n"),
+    {.name = "update-smp", .needs = NEEDS_KVM | NEEDS_UPDATE | NEEDS_HARDWARE, .scenario = "scenario=update seconds=50", .watch = WATCH_UPDATES,
+     .arguments = {CASE_SOCKET, "--gpu=none", "--cpus=4"}, LINES("line 499\n"),
      .updates = 5, .update_when = "line 3", .update_says = "5 updates: pause median"},
 
-    /* What has a state that cannot be handed over. */
-    {.name = "update-gpu", GUEST("6"), LINES("line 59\n"), .arguments = {CASE_SOCKET, "--gpu=2d"},
-     REFUSED("the state of virtio-gpu cannot be handed over")},
+    {.name = "update-gpu", GUEST("15"), LINES("line 149\n"), .arguments = {CASE_SOCKET, "--gpu=2d", "--display=64x64"},
+     .updates = 3, .update_when = "line 3", .update_says = "3 updates: pause median"},
+
+    /* A device of the host goes on with DMA and interrupts; then, in the old s2vmm, as if nothing had been. */
+    {.name = "update-vfio-poll", VFIO("scenario=edu-update seconds=40"), .updates = 3, .update_says = "3 updates"},
+    {.name = "update-vfio-pin", VFIO("scenario=edu-update seconds=40 irq=pin"), .updates = 3, .update_says = "3 updates"},
+    /* The tiny guest can take no more messages than those of two rounds: one before the updates, one after them. */
+    {.name = "update-vfio-msi", .needs = NEEDS_KVM | NEEDS_HARDWARE | NEEDS_VFIO | NEEDS_X86, .watch = WATCH_UPDATES,
+     .scenario = "scenario=edu-update seconds=20 rounds=2 irq=msi", .arguments = {CASE_SOCKET, "--gpu=none", "--vfio=0000:00:10.0"},
+     .out = {"round 0\nround 1\n", "2 rounds, 6 interrupts", "PASS edu-update"},
+     .updates = 3, .update_when = "round 0\n", .update_says = "3 updates"},
+    {.name = "update-vfio-dies-late", VFIO("scenario=edu-update seconds=20 irq=pin"), IMPOSTOR("dies-late"), .updates = 1,
+     .update_status = 3, .update_says = "live update: the other side is gone"},
+
     /* What is no s2vmm, or not one that keeps its word. */
-    {.name = "update-false", GUEST("6"), LINES("line 59\n"), NO_GPU, .update_binary = "/bin/false",
+    {.name = "update-false", GUEST("15"), LINES("line 149\n"), NO_GPU, .update_binary = "/bin/false",
      REFUSED("before it was ready: live update: the other side is gone")},
-    {.name = "update-no-program", GUEST("6"), LINES("line 59\n"), NO_GPU, .update_binary = "/proc/version",
+    {.name = "update-no-program", GUEST("15"), LINES("line 149\n"), NO_GPU, .update_binary = "/proc/version",
      REFUSED("the new s2vmm cannot be executed: Permission denied")},
-    {.name = "update-guest", GUEST("6"), LINES("line 59\n"), NO_GPU, .update_binary = "guest.elf",
+    {.name = "update-guest", GUEST("15"), LINES("line 149\n"), NO_GPU, .update_binary = "guest.elf",
      REFUSED("the new s2vmm, before it was ready")},
-    {.name = "update-hangs", GUEST("20"), LINES("line 199\n"), NO_GPU, IMPOSTOR("hangs"),
-     REFUSED("before it was ready: live update: the other side said nothing for 10000 ms")},
-    {.name = "update-lies", GUEST("6"), LINES("line 59\n"), NO_GPU, IMPOSTOR("lies"),
+    {.name = "update-hangs", GUEST("45"), LINES("line 449\n"), NO_GPU, IMPOSTOR("hangs"),
+     REFUSED("before it was ready: live update: the other side said nothing for 30000 ms")},
+    {.name = "update-lies", GUEST("15"), LINES("line 149\n"), NO_GPU, IMPOSTOR("lies"),
      REFUSED("before it was ready: live update: the other side sent no message")},
-    {.name = "update-hangs-with-it", GUEST("10"), LINES("line 99\n"), NO_GPU, IMPOSTOR("hangs-with-it"),
+    {.name = "update-hangs-with-it", GUEST("20"), LINES("line 199\n"), NO_GPU, IMPOSTOR("hangs-with-it"),
      REFUSED("with the state: live update: the other side said nothing for 5000 ms")},
-    {.name = "update-refuses", GUEST("6"), LINES("line 59\n"), NO_GPU, IMPOSTOR("refuses"),
+    {.name = "update-refuses", GUEST("15"), LINES("line 149\n"), NO_GPU, IMPOSTOR("refuses"),
      REFUSED("with the state: no, thank you")},
-    {.name = "update-dies", GUEST("6"), LINES("line 59\n"), NO_GPU, IMPOSTOR("dies"),
+    {.name = "update-dies", GUEST("15"), LINES("line 149\n"), NO_GPU, IMPOSTOR("dies"),
      REFUSED("live update: the other side is gone")},
-    {.name = "update-dies-late", GUEST("6"), LINES("line 59\n"), NO_GPU, IMPOSTOR("dies-late"),
+    {.name = "update-dies-late", GUEST("15"), LINES("line 149\n"), NO_GPU, IMPOSTOR("dies-late"),
      REFUSED("live update: the other side is gone")},
 
     /* Ends of a run after an update: its time limit is that of the whole run; signals reach who has the guest. */
-    {.name = "update-timeout", GUEST("600"), .status = 124, .arguments = {CASE_SOCKET, "--gpu=none", "--timeout=20"},
-     .out = {"line 20\n"}, .err = {"stopped by the time limit of 20 s"},
-     .updates = 2, .update_when = "line 3", .update_says = "2 updates"},
+    {.name = "update-timeout", GUEST("23"), .status = 124, .arguments = {CASE_SOCKET, "--gpu=none", "--timeout=20"},
+     .out = {"line 50\n"}, .err = {"stopped by the time limit of 20 s"},
+     .updates = 1, .update_when = "line 50\n", .update_says = "updated"},
+    {.name = "update-signal", GUEST("100"), .status = 128 + SIGTERM, NO_GPU, .out = {"line 20\n"},
+     .err = {"stopped by signal 15"}, .updates = 1, .update_when = "line 3", .update_says = "updated", .update_signal = SIGTERM},
 
     /* A Linux guest that uses its disk. */
-    {.name = "linux-update-pci", .needs = NEEDS_LINUX, .watch = WATCH_UPDATES, .image_size = 1 << 20,
+    {.name = "linux-update-pci", .needs = NEEDS_LINUX | NEEDS_UPDATE, .watch = WATCH_UPDATES, .image_size = 1 << 20,
      .arguments = {LINUX, "--transport=pci", SHELL("", WRITES)},
      .out = {"round 0 is right", "round 10 is right", "round 39 is right", "the end of the rounds"},
      .updates = 5, .update_when = "round 1 is right", .update_says = "5 updates"},
-    {.name = "linux-update-mmio", .needs = NEEDS_LINUX, .watch = WATCH_UPDATES, .image_size = 1 << 20,
+    {.name = "linux-update-mmio", .needs = NEEDS_LINUX | NEEDS_UPDATE, .watch = WATCH_UPDATES, .image_size = 1 << 20,
      .arguments = {LINUX, "--transport=mmio", "--cpus=2", SHELL("", WRITES)},
      .out = {"round 0 is right", "round 10 is right", "round 39 is right", "the end of the rounds"},
      .updates = 5, .update_when = "round 1 is right", .update_says = "5 updates"},

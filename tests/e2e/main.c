@@ -24,7 +24,7 @@
 
 static const struct {
     const char *word;
-    unsigned need;
+    uint64_t need;
 } words[] = {
     {"kvm", NEEDS_KVM},
     {"venus", NEEDS_VENUS},
@@ -57,6 +57,8 @@ static const struct {
     {"vfio", NEEDS_VFIO},
     {"guest-memfd", NEEDS_GUEST_MEMFD},
     {"no-guest-memfd", NEEDS_NO_GUEST_MEMFD},
+    {"update", NEEDS_UPDATE},
+    {"process", NEEDS_PROCESS},
 };
 
 /* The tables, one after the other; behind the last case NULL. */
@@ -98,7 +100,9 @@ static bool can_be_varied(const struct e2e_case *test)
     bool no_gpu = false;
     for (unsigned i = 0; i < CASE_ARGUMENTS_MAX && test->arguments[i]; i++)
         no_gpu |= strcmp(test->arguments[i], "--gpu=none") == 0;
-    return test->scenario && !no_gpu && !(test->needs & NEEDS_USER);
+    return test->scenario && !no_gpu &&
+           !(test->needs & (NEEDS_USER | NEEDS_VFIO | NEEDS_GUEST_MEMFD | NEEDS_UPDATE |
+                            NEEDS_PROCESS));
 }
 
 static bool over_pci; /* these two are set once, before the tests run */
@@ -114,9 +118,9 @@ static void print_names(void)
 
 /* What the environment has; an unknown word is a mistake of the caller. Only cases that need
  * each of the words with a plus in front are run. */
-static unsigned read_environment(unsigned *wanted)
+static uint64_t read_environment(uint64_t *wanted)
 {
-    unsigned has = 0;
+    uint64_t has = 0;
     const char *list = getenv("S2VMM_E2E");
     char *copy = strdup(list ? list : "");
     *wanted = 0;
@@ -280,8 +284,8 @@ int main(int argc, char **argv)
         return EXIT_SUCCESS;
     }
     update_impostor(argc, argv);
-    unsigned wanted;
-    unsigned has = read_environment(&wanted);
+    uint64_t wanted;
+    uint64_t has = read_environment(&wanted);
     over_pci = has & NEEDS_PCI;
     with_slots = has & NEEDS_SLOT;
     const char *only = getenv("S2VMM_CASE");

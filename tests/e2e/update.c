@@ -58,7 +58,6 @@ static _Noreturn void become_client(const struct update_watch *watch)
 void update_watch_look(void *context, pid_t pid, const char *out)
 {
     struct update_watch *watch = context;
-    (void)pid;
     if (watch->client == 0 && strstr(out, watch->test->update_when)) {
         watch->client = fork();
         ck_assert_int_ge(watch->client, 0);
@@ -67,6 +66,9 @@ void update_watch_look(void *context, pid_t pid, const char *out)
     }
     if (watch->client > 0 && waitpid(watch->client, &watch->status, WNOHANG) > 0)
         watch->client = -1;
+    /* A look is every 50 ms. */
+    if (watch->client < 0 && watch->test->update_signal && watch->looks_since++ == 40)
+        kill(pid, watch->test->update_signal);
 }
 
 void update_watch_check(struct update_watch *watch)
@@ -98,7 +100,7 @@ static _Noreturn void stay(void)
         pause();
 }
 
-static _Noreturn void play(const char *part, int control, int takeover)
+static _Noreturn void play(const char *part, int takeover)
 {
     struct state_reader reader;
     struct error error;
@@ -121,16 +123,14 @@ static _Noreturn void play(const char *part, int control, int takeover)
     good = good && update_expect_word(takeover, UPDATE_GO, LIMIT, &error);
     if (strcmp(part, "dies-late") == 0)
         kill(getpid(), SIGKILL);
-    (void)control;
     _exit(good ? 0 : 1);
 }
 
 void update_impostor(int argc, char **argv)
 {
     const char *part = getenv("S2VMM_IMPOSTOR");
-    int control;
-    int takeover;
     const char *last = argv[argc - 1];
-    if (part && sscanf(last, "--take-over=%d,%d", &control, &takeover) == 2)
-        play(part, control, takeover);
+    const char *comma = strchr(last, ',');
+    if (part && comma && strncmp(last, "--take-over=", strlen("--take-over=")) == 0)
+        play(part, (int)strtol(comma + 1, NULL, 10));
 }

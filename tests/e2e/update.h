@@ -23,7 +23,8 @@ struct update_watch {
     const char *socket;
     pid_t client; /* `s2vmm update`; 0: not started yet; -1: has ended */
     int status;
-    int output; /* of the client: stdout and stderr */
+    unsigned looks_since; /* its end */
+    int output;           /* of the client: stdout and stderr */
 };
 
 /* "--update-socket=PATH", for the run and its client. */

@@ -11,6 +11,10 @@
  * program's children have the filter, too: their calls go on and are not counted. Neither are
  * those before the first prlimit64(RLIMIT_NOFILE): they are the dynamic linker's.
  *
+ * --update old: the calls of the thread "update", of the VMM that a supervisor has started,
+ * from its first message on;
+ * --update new: those of the main thread of its second child, which takes over (docs/live-update.md).
+ *
  * Standard output has, for --count, lines "NAME <tab> COUNT <tab> ERROR ...", and in the end
  *
  *   injected ...                the call has failed
@@ -64,7 +68,10 @@ struct injector {
     const char *errors;
     int terminal; /* our end of the program's standard input, or -1 */
 
+    enum { OF_PROGRAM, OF_OLD, OF_NEW } whose;
+
     pid_t process;
+    pid_t first_child; /* of the program; 0: not seen yet */
     int listener;
     bool armed;
     bool done; /* the call has failed */
@@ -165,22 +172,52 @@ static void start(struct injector *injector, char **argv)
 
 /* --- its calls --- */
 
-/* Of the thread; 0: it is gone. */
-static pid_t process_of(pid_t thread)
+/* A number of the thread's status; 0: it is gone. */
+static pid_t read_status(pid_t thread, const char *key)
 {
     char path[64];
     char line[128];
-    pid_t process = 0;
+    pid_t number = 0;
     snprintf(path, sizeof path, "/proc/%d/status", thread);
     FILE *file = fopen(path, "re");
     while (file && fgets(line, sizeof line, file))
-        if (strncmp(line, "Tgid:", 5) == 0) {
-            process = (pid_t)strtol(line + 5, NULL, 10);
+        if (strncmp(line, key, strlen(key)) == 0) {
+            number = (pid_t)strtol(line + strlen(key), NULL, 10);
             break;
         }
     if (file)
         fclose(file);
-    return process;
+    return number;
+}
+
+static bool is_called(pid_t thread, const char *name)
+{
+    char path[64];
+    char line[32] = "";
+    snprintf(path, sizeof path, "/proc/%d/comm", thread);
+    FILE *file = fopen(path, "re");
+    bool read = file && fgets(line, sizeof line, file);
+    if (file)
+        fclose(file);
+    line[strcspn(line, "\n")] = '\0';
+    return read && strcmp(line, name) == 0;
+}
+
+/* The process whose calls count, if the thread is of it; else 0. */
+static pid_t judge(struct injector *injector, pid_t thread)
+{
+    pid_t process = thread == injector->process ? thread : read_status(thread, "Tgid:");
+    if (injector->whose == OF_PROGRAM)
+        return process == injector->process ? process : 0;
+    if (process == injector->process || process == 0 ||
+        read_status(process, "PPid:") != injector->process)
+        return 0;
+    if (injector->first_child == 0)
+        injector->first_child = process;
+    bool is_first = process == injector->first_child;
+    if (injector->whose == OF_NEW)
+        return is_first || thread != process ? 0 : process;
+    return is_first && is_called(thread, "update") ? process : 0;
 }
 
 static struct counted_call *find(struct injector *injector, const struct call *call,
@@ -201,14 +238,16 @@ static int choose_error(struct injector *injector, const struct seccomp_notif *r
 {
     struct call call;
     uint64_t arguments[6];
-    pid_t thread = (pid_t)request->pid;
-    if (thread != injector->process && process_of(thread) != injector->process)
+    pid_t process = judge(injector, (pid_t)request->pid);
+    if (process == 0)
         return 0;
     memcpy(arguments, request->data.args, sizeof arguments);
-    injector->armed |= request->data.nr == SYS_prlimit64 && arguments[1] == RLIMIT_NOFILE;
+    injector->armed |=
+        (injector->whose == OF_OLD && request->data.nr == SYS_recvmsg) ||
+        (request->data.nr == SYS_prlimit64 && arguments[1] == RLIMIT_NOFILE);
     if (!injector->armed)
         return 0;
-    bool known = call_describe(injector->process, request->data.nr, arguments, &call);
+    bool known = call_describe(process, request->data.nr, arguments, &call);
     struct counted_call *entry = find(injector, &call, known);
     entry->count++;
     if (!injector->fail || injector->done || strcmp(injector->fail, call.name) != 0 ||
@@ -343,11 +382,17 @@ static int error_number(const char *name)
 static char **read_options(struct injector *injector, int argc, char **argv)
 {
     static const struct option options[] = {
-        {"count", no_argument, NULL, 'c'},       {"fail", required_argument, NULL, 'f'},
-        {"at", required_argument, NULL, 'a'},    {"error", required_argument, NULL, 'e'},
-        {"limit", required_argument, NULL, 'l'}, {"output", required_argument, NULL, 'o'},
-        {"text", required_argument, NULL, 'x'},  {"errors", required_argument, NULL, 'r'},
-        {"terminal", no_argument, NULL, 't'},    {0},
+        {"count", no_argument, NULL, 'c'},
+        {"fail", required_argument, NULL, 'f'},
+        {"at", required_argument, NULL, 'a'},
+        {"error", required_argument, NULL, 'e'},
+        {"limit", required_argument, NULL, 'l'},
+        {"output", required_argument, NULL, 'o'},
+        {"text", required_argument, NULL, 'x'},
+        {"errors", required_argument, NULL, 'r'},
+        {"terminal", no_argument, NULL, 't'},
+        {"update", required_argument, NULL, 'u'},
+        {0},
     };
     int option;
     while ((option = getopt_long(argc, argv, "+", options, NULL)) >= 0) {
@@ -376,6 +421,9 @@ static char **read_options(struct injector *injector, int argc, char **argv)
         case 'x':
             printf("%s\n", strerror(error_number(optarg)));
             exit(0);
+        case 'u':
+            injector->whose = strcmp(optarg, "old") == 0 ? OF_OLD : OF_NEW;
+            break;
         case 't':
             injector->terminal = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC);
             break;

@@ -9,6 +9,7 @@
 #include "tests/unit/fake_kernel.h"
 
 struct gpu_pair pair;
+static bool two_has_renderer; /* load() was called, and good */
 
 /* --- a renderer that outlives its VMM --- */
 
@@ -34,6 +35,7 @@ static bool load(void *renderer, struct state_reader *reader, struct error *erro
     fake->context_count = left->context_count;
     fake->blob_count = left->blob_count;
     memcpy(fake->blobs, left->blobs, sizeof fake->blobs);
+    two_has_renderer = true;
     return true;
 }
 
@@ -129,18 +131,29 @@ static void add_fds(struct state_reader *reader)
     free(fds);
 }
 
+/* And the renderer has what it had. */
+static void check_empty(void)
+{
+    ck_assert_uint_eq(pair.two.gpu.resources.count, 0);
+    ck_assert_uint_eq(pair.two.gpu.context_count, 0);
+    for (unsigned i = 0; i < QUOTA_KIND_COUNT; i++)
+        ck_assert_uint_eq(pair.two.gpu.quota.use[i].now, 0);
+    if (!two_has_renderer)
+        return;
+    ck_assert_uint_eq(pair.two.renderer.blob_count, pair.one.renderer.blob_count);
+    ck_assert_uint_eq(pair.two.renderer.contexts, pair.one.renderer.contexts);
+}
+
 bool gpu_pair_load(const uint8_t *bytes, size_t size)
 {
     struct state_reader reader;
     if (!state_reader_init(&reader, bytes, size, &pair.error))
         return false;
     add_fds(&reader);
+    two_has_renderer = false;
     bool loaded = gpu_load(&pair.two.gpu, &reader, &pair.error);
-    if (!loaded) {
-        ck_assert_uint_eq(pair.two.gpu.resources.count, 0);
-        for (unsigned i = 0; i < QUOTA_KIND_COUNT; i++)
-            ck_assert_uint_eq(pair.two.gpu.quota.use[i].now, 0);
-    }
+    if (!loaded)
+        check_empty();
     bool good = loaded && state_reader_check(&reader, &pair.error);
     state_reader_finish(&reader);
     if (!good)

@@ -100,6 +100,8 @@ START_TEST(a_guest_goes_on)
     check_picture(one(), 1, &before[1]);
     memcpy(uuid, gpu_pair_find(one(), IMAGE)->uuid, sizeof uuid);
     const struct quota quota = one()->quota;
+    pair.one.recorder.count = 3;
+    snprintf(pair.one.recorder.library, sizeof pair.one.recorder.library, "other");
     const uint8_t *host = gpu_pair_find(one(), MAPPED)->backing.host;
     gpu_pair_hand_over();
 
@@ -114,6 +116,8 @@ START_TEST(a_guest_goes_on)
     ck_assert_int_eq(two()->scanouts[1].cursor.x, -3);
     ck_assert_mem_eq(two()->quota.use, quota.use, sizeof quota.use);
     ck_assert_uint_eq(two()->quota.commands, quota.commands);
+    ck_assert_uint_eq(pair.two.recorder.count, 3);
+    ck_assert_str_eq(pair.two.recorder.library, "other");
     check_same_pictures(before);
     const struct resource *bare = gpu_pair_find(two(), BARE);
     for (uint64_t i = 0; i < bare->size; i++)

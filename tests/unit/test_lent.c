@@ -11,7 +11,7 @@
 
 #define ID     9u
 #define PAGES  0x300000u /* guest memory of the blob */
-#define SIZE   (4 * PAGE_SIZE_4K)
+#define SIZE   UINT64_C(16384)
 #define OK     VIRTIO_GPU_RESP_OK_NODATA
 #define UNSPEC VIRTIO_GPU_RESP_ERR_UNSPEC
 

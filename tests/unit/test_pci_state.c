@@ -344,53 +344,6 @@ START_TEST(the_old_one_goes_on_when_nobody_took_over)
 }
 END_TEST
 
-/* --- irqfds --- */
-
-static unsigned attached;
-static unsigned detach_fails_at; /* with so many left */
-
-static bool attach_one(void *context, uint32_t gsi, int event_fd, struct error *cause)
-{
-    (void)context, (void)cause;
-    ck_assert_int_eq(event_fd, (int)(gsi - arch_irq_pin_count()) + 1000);
-    attached++;
-    return true;
-}
-
-static bool detach_one(void *context, uint32_t gsi, int event_fd, struct error *cause)
-{
-    (void)context;
-    ck_assert_int_eq(event_fd, (int)(gsi - arch_irq_pin_count()) + 1000);
-    if (attached == detach_fails_at)
-        return error_set(cause, ERROR_HOST_KVM, "the fake fails");
-    attached--;
-    return true;
-}
-
-START_TEST(all_irqfds_are_taken_or_none)
-{
-    const struct kvm_events events = {.attach = attach_one, .detach = detach_one};
-    struct irq_routes routes;
-    uint32_t gsi;
-    attached = 0;
-    ck_assert(irq_routes_init(&routes, &events, &error));
-    for (int i = 0; i < 5; i++)
-        ck_assert(irq_routes_add(&routes, 1000 + i, &gsi, &error));
-    ck_assert(irq_routes_add(&routes, -1, &gsi, &error)); /* the caller's own matter */
-    ck_assert_uint_eq(gsi, arch_irq_pin_count() + 5);
-    detach_fails_at = 3;
-    ck_assert(!irq_routes_pause(&routes, &error));
-    ck_assert_int_eq(error.code, ERROR_HOST_KVM);
-    ck_assert_uint_eq(attached, 5);
-    detach_fails_at = 0;
-    ck_assert(irq_routes_pause(&routes, &error));
-    ck_assert_uint_eq(attached, 0);
-    ck_assert(irq_routes_resume(&routes, &error));
-    ck_assert_uint_eq(attached, 5);
-    irq_routes_finish(&routes);
-}
-END_TEST
-
 /* --- damage --- */
 
 static bool load_alone(struct state_reader *reader, struct error *cause)
@@ -470,8 +423,5 @@ Suite *pci_state_suite(void)
     tcase_add_test(pin, the_pin_is_asserted_again);
     tcase_add_test(pin, a_damaged_state_is_refused);
     suite_add_tcase(suite, pin);
-    TCase *irqfds = tcase_create("irqfds");
-    tcase_add_test(irqfds, all_irqfds_are_taken_or_none);
-    suite_add_tcase(suite, irqfds);
     return suite;
 }

@@ -101,6 +101,21 @@ START_TEST(last_words_are_heard)
 }
 END_TEST
 
+/* The same when it ended with a message of ours unread. */
+START_TEST(last_words_come_before_a_reset)
+{
+    struct error error;
+    ck_assert(update_send(ends[1], UPDATE_READY, LIMIT, &error));
+    update_send_failed(ends[0], "I cannot");
+    close(ends[0]);
+    ck_assert(!update_expect_word(ends[1], UPDATE_READY, LIMIT, &error));
+    ck_assert_str_eq(error.text, "I cannot");
+    ck_assert(!update_expect_word(ends[1], UPDATE_READY, LIMIT, &error));
+    expect_error(&error, "the other side is gone");
+    ends[0] = dup(ends[1]);
+}
+END_TEST
+
 /* Who gives up shuts the socket: what was sent before is there, and nothing can be sent any more. So
  * both sides know whether it was said. */
 START_TEST(who_gives_up_still_hears_what_was_said)
@@ -269,6 +284,7 @@ Suite *update_suite(void)
     tcase_add_test(test_case, silence_has_an_end);
     tcase_add_test(test_case, the_end_of_the_other_side_is_seen);
     tcase_add_test(test_case, last_words_are_heard);
+    tcase_add_test(test_case, last_words_come_before_a_reset);
     tcase_add_test(test_case, who_gives_up_still_hears_what_was_said);
     tcase_add_loop_test(test_case, what_is_no_message_is_refused, 0,
                         sizeof broken / sizeof broken[0]);

@@ -224,13 +224,15 @@ static void receive(int socket, struct state_reader *reader)
                                    &m->error));
 }
 
-/* A process with another VM, in which nothing is yet. */
+/* A process with another VM, in which nothing is yet. Its end in good order tells the device nothing. */
 static pid_t begin(void (*program)(int socket))
 {
     pid_t child = fork();
     ck_assert_int_ge(child, 0);
     if (child == 0) {
         program(sockets[1]);
+        vfio_pci_finish(&m->pci);
+        vfio_container_finish(&m->container);
         _exit(0);
     }
     close(sockets[1]);
