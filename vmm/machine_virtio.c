@@ -100,8 +100,8 @@ struct irq_routes *machine_routes(struct machine *machine)
 bool machine_add_virtio(struct machine *machine, struct virtio_device *device,
                         enum sandbox_role role, struct error *error)
 {
+    BUG_ON(machine->virtio_count == MACHINE_VIRTIO_MAX);
     unsigned index = machine->virtio_count++;
-    BUG_ON(index == MACHINE_VIRTIO_MAX);
     device->sandbox = &machine->sandbox;
     device->sandbox_role = role;
     machine->virtio[index] = device;

@@ -349,7 +349,7 @@ static void give_up(struct supervisor *supervisor, const char *text)
 /* The VMM that has the guest says how the update ended. What makes no sense ends it, too. */
 static void hear_current(struct supervisor *supervisor)
 {
-    struct update_message message;
+    struct update_message message = {0};
     struct update_times times;
     struct error error;
     if (!update_receive(supervisor->current.control, &message, 0, &error)) {

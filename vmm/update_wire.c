@@ -220,7 +220,7 @@ bool update_expect(int socket, enum update_kind kind, struct update_message *mes
 
 void update_last_words(int socket, struct error *error)
 {
-    struct update_message message;
+    struct update_message message = {0};
     struct error none;
     if (update_receive(socket, &message, 0, &none) && message.kind == UPDATE_FAILED)
         error_set(error, ERROR_HOST_SYSTEM, "%s", update_text(&message));
@@ -230,7 +230,7 @@ void update_last_words(int socket, struct error *error)
 bool update_expect_word(int socket, enum update_kind kind, int milliseconds,
                         struct error *error)
 {
-    struct update_message message;
+    struct update_message message = {0};
     bool good = update_expect(socket, kind, &message, milliseconds, error);
     update_message_finish(&message);
     return good;
@@ -240,7 +240,7 @@ bool update_expect_word(int socket, enum update_kind kind, int milliseconds,
 static bool receive_fds(int socket, struct state_reader *reader, uint32_t count,
                         int milliseconds, struct error *error)
 {
-    struct update_message message;
+    struct update_message message = {0};
     while (reader->fd_count < count) {
         bool good = update_expect(socket, UPDATE_FDS, &message, milliseconds, error);
         if (good &&
@@ -259,7 +259,7 @@ static bool receive_fds(int socket, struct state_reader *reader, uint32_t count,
 bool update_receive_state(int socket, enum update_kind kind, struct state_reader *reader,
                           int milliseconds, struct error *error)
 {
-    struct update_message message;
+    struct update_message message = {0};
     *reader = (struct state_reader){0};
     bool good = update_expect(socket, kind, &message, milliseconds, error) &&
                 (message.fd_count == 1 ||

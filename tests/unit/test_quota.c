@@ -162,17 +162,16 @@ START_TEST(the_counters_are_an_object)
     quota_command_took(&quota, "MAP", 1234);
     quota_write(&quota, "gpu", out);
     fclose(out);
-    ck_assert_str_eq(
-        text,
-        "{\"statistics\":\"gpu\",\"commands\":1,\"slow_commands\":0,"
-        "\"slowest_us\":1234,\"quotas\":{"
-        "\"resources\":{\"limit\":10,\"now\":0,\"peak\":0,\"refused\":0},"
-        "\"contexts\":{\"limit\":10,\"now\":0,\"peak\":0,\"refused\":0},"
-        "\"host-memory\":{\"limit\":10,\"now\":0,\"peak\":0,\"refused\":0},"
-        "\"window\":{\"limit\":10,\"now\":5,\"peak\":7,\"refused\":1},"
-        "\"fds\":{\"limit\":10,\"now\":0,\"peak\":0,\"refused\":0},"
-        "\"memslots\":{\"limit\":10,\"now\":0,\"peak\":0,\"refused\":0},"
-        "\"lent\":{\"limit\":10,\"now\":0,\"peak\":0,\"refused\":0}}}\n");
+    ck_assert_str_eq(text,
+                     "{\"statistics\":\"gpu\",\"commands\":1,\"slow_commands\":0,"
+                     "\"slowest_us\":1234,\"quotas\":{"
+                     "\"resources\":{\"limit\":10,\"now\":0,\"peak\":0,\"refused\":0},"
+                     "\"contexts\":{\"limit\":10,\"now\":0,\"peak\":0,\"refused\":0},"
+                     "\"host-memory\":{\"limit\":10,\"now\":0,\"peak\":0,\"refused\":0},"
+                     "\"window\":{\"limit\":10,\"now\":5,\"peak\":7,\"refused\":1},"
+                     "\"fds\":{\"limit\":10,\"now\":0,\"peak\":0,\"refused\":0},"
+                     "\"memslots\":{\"limit\":10,\"now\":0,\"peak\":0,\"refused\":0},"
+                     "\"lent\":{\"limit\":10,\"now\":0,\"peak\":0,\"refused\":0}}}\n");
     free(text);
 }
 END_TEST
