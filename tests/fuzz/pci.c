@@ -184,7 +184,11 @@ static void set_up(struct machine *machine)
     struct error error;
     *machine = (struct machine){
         .memory = fuzz_memory(0, MIB),
-        .events = {machine, set_routing, attach, set_line, set_doorbell},
+        .events = {.context = machine,
+                   .set_routing = set_routing,
+                   .attach = attach,
+                   .set_line = set_line,
+                   .set_doorbell = set_doorbell},
     };
     trace_init(&machine->trace, stderr, false);
     atomic_store(&machine->trace.warnings, TRACE_WARNINGS_MAX); /* silent */
