@@ -206,8 +206,8 @@ check:
 	$(Q)tests/setup build cross test lab
 	+$(Q)tests/check unit native lab
 
-.PHONY: check-unit check-native check-lab check-lab-x86 check-lab-arm64 check-more check-debug check-series
-check-unit check-native check-lab check-lab-x86 check-lab-arm64 check-more check-debug check-series: check-%:
+.PHONY: check-unit check-native check-lab check-lab-x86 check-lab-arm64 check-more check-all check-debug check-series
+check-unit check-native check-lab check-lab-x86 check-lab-arm64 check-more check-all check-debug check-series: check-%:
 	$(Q)tests/setup build cross test $(if $(findstring unit,$*)$(findstring native,$*),,lab)
 	+$(Q)$(if $(SERIES),S2VMM_SERIES='$(SERIES)') tests/check $*
 

@@ -19,6 +19,7 @@ user_cases='--env S2VMM_CASE=user-*,blob-shm,blob-venus,virgl-*,guest-blob-*,s2-
 fwb_cases='--env S2VMM_CASE=arm64-*,blob-*,s2-*,side-by-side,refuse-*,hole*,gbm-*,virgl*,fences,smp-4,server-dies-reset,hostile-1,guest-*,interrupt,leftovers'
 nvhe_cases='--env S2VMM_CASE=arm64-*,first-write-*,blob-*,refuse-*,hole*,s2-*,interrupt,leftovers,window-full,virtio-reset,hostile-1'
 update_cases='--env S2VMM_CASE=update,update-devices,update-gpu,update-refuses,update-dies-late,linux-update-pci'
+arm_update_cases='--env S2VMM_CASE=update,update-devices,update-gpu,update-smp,update-dies-late,linux-update-pci'
 vfio_cases='--env S2VMM_CASE=vfio-*,update-vfio-pin,foreign-buffers-vfio'
 memfd_cases='--env S2VMM_CASE=guest-memfd-*,foreign-*'
 # Cases that take minutes: of these patterns, what no machine of the tables below runs is run by those of "more".
@@ -89,9 +90,6 @@ lab-7.3       | --tree trixie   --kernel 7.3  $lab_x86                      | ma
 intel-6.12    | --kernel 6.12                                               | intel
 modules-7.3   | --tree trixie   --kernel 7.3  $for_modules                  | modules:build/modules/7.3
 modules-6.12  | --tree trixie   --kernel 6.12 $for_modules                  | modules:build/modules/6.12
-user-7.2-all  | --tree trixie   --kernel 7.2  --modules kvm-amd,vgem        | kvm,x86,venus,virgl,dmabuf,hardware,npt,no-gbm,user | user:e2e-tests
-bookworm-6.12-all | --tree bookworm --kernel 6.12 --modules kvm-amd             | kvm,x86,venus,virgl,hardware,npt,lie
-lab-6.12-all  | --tree trixie   --kernel 6.12 $lab_x86 | kvm,x86,hardware,npt,s2,+lab-modules | e2e-tests+experiments:npt-6.12+matrix-lab
 update-7.2    | --tree trixie   --kernel 7.2  --modules kvm-amd --linux-guest | kvm,x86,venus,hardware,npt,linux,+update
 guest-memfd-7.2 | --tree trixie --kernel 7.2  $vfio_x86 $memfd_cases        | kvm,x86,venus,hardware,linux,vfio,guest-memfd | vfio:unit-tests:guest_memfd+e2e-tests
 vfio-x86-7.2  | --tree trixie   --kernel 7.2  $vfio_x86                     | kvm,x86,hardware,linux,+vfio | vfio:unit-tests:vfio_kernel,vfio_update+e2e-tests
@@ -106,13 +104,11 @@ nofwb-6.1     | --tree trixie --kernel 6.1  --cpu nofwb   $arm_exporters       |
 nvhe-7.2      | --tree trixie --kernel 7.2  --cpu nvhe    $arm_exporters       | matrix
 fwb-7.2       | --tree trixie --kernel 7.2  --cpu fwb     $arm_exporters       | matrix
 vfio-fwb-7.2  | --tree trixie --kernel 7.2  --cpu fwb-dic $arm_exporters       | matrix-vfio
-arm-fwb-all   | --tree forky  --kernel 7.2  --cpu fwb-dic --modules vgem $gbm  | kvm,arm64,venus,virgl,dmabuf,gbm,hardware,s2,fwb
 qemu-11.1-fwb | --tree trixie --kernel 7.2  --cpu fwb     --qemu 11.1 $arm_exporters | matrix
 arm-modules-7.3  | --tree trixie --kernel 7.3  $for_modules | modules:build/modules/arm64-7.3
 arm-modules-6.12 | --tree trixie --kernel 6.12 $for_modules | modules:build/modules/arm64-6.12
 arm-hostile-san | --tree forky --kernel 7.2 --cpu fwb-dic --modules vgem $gbm $hostile | kvm,arm64,venus,hardware,fwb | san:e2e-tests
 arm-hostile-san-pci | --tree forky --kernel 7.2 --cpu nofwb --modules vgem $gbm $hostile | kvm,arm64,venus,hardware,nofwb,pci,slot | san:e2e-tests
-arm-nvhe-all  | --tree trixie --kernel 6.12 --cpu nvhe    --modules vgem       | kvm,arm64,venus,dmabuf,hardware,s2,nofwb,pci,slot
 nofwb-6.12    | --tree trixie --kernel 6.12 --cpu nofwb   $arm_exporters       | matrix
 vfio-7.2      | --tree trixie --kernel 7.2  --cpu nofwb   $arm_exporters       | matrix-vfio
 qemu-11.1     | --tree trixie --kernel 7.2  --cpu nofwb   --qemu 11.1 $arm_exporters | matrix
@@ -124,12 +120,22 @@ lab-fwb-7.2     | --tree trixie --kernel 7.2 --cpu fwb     $lab_arm64           
 fwb-dic-7.3   | --tree trixie --kernel 7.3  --cpu fwb-dic $arm_exporters       | matrix
 fwb-6.12      | --tree trixie --kernel 6.12 --cpu fwb     $arm_exporters       | matrix
 nofwb-7.3     | --tree trixie --kernel 7.3  --cpu nofwb   $arm_exporters       | matrix
-arm-update    | --tree trixie --kernel 7.2  --cpu nofwb --modules vgem --linux-guest | kvm,arm64,venus,hardware,linux,+update
+arm-update    | --tree trixie --kernel 7.2  --cpu nofwb --modules vgem --linux-guest $arm_update_cases | kvm,arm64,venus,hardware,linux,+update
 arm-process   | --tree forky  --kernel 7.2  --cpu nofwb --modules vgem $gbm | kvm,arm64,venus,virgl,dmabuf,gbm,hardware,nofwb,+process
 arm-guest-memfd | --tree trixie --kernel 7.2 --cpu nofwb $vfio_arm64 $memfd_cases | kvm,arm64,venus,hardware,linux,vfio,guest-memfd | vfio:unit-tests:guest_memfd+e2e-tests
 arm-vfio-6.12 | --tree trixie --kernel 6.12 --cpu nofwb   $vfio_arm64          | kvm,arm64,hardware,linux,+vfio | vfio:unit-tests:vfio_kernel,vfio_update+e2e-tests
 vfio-6.1      | --tree trixie --kernel 6.1  --cpu nofwb   $arm_exporters       | matrix-vfio
 qemu-7.2      | --tree trixie --kernel 7.2  --cpu fwb     --qemu 7.2  $arm_exporters | matrix
+"
+# All cases where the tables above have some: only for who wants to wait.
+lab_machines_all_x86="
+user-7.2-all  | --tree trixie   --kernel 7.2  --modules kvm-amd,vgem        | kvm,x86,venus,virgl,dmabuf,hardware,npt,no-gbm,user | user:e2e-tests
+bookworm-6.12-all | --tree bookworm --kernel 6.12 --modules kvm-amd             | kvm,x86,venus,virgl,hardware,npt,lie
+lab-6.12-all  | --tree trixie   --kernel 6.12 $lab_x86 | kvm,x86,hardware,npt,s2,+lab-modules | e2e-tests+experiments:npt-6.12+matrix-lab
+"
+lab_machines_all_arm64="
+arm-fwb-all   | --tree forky  --kernel 7.2  --cpu fwb-dic --modules vgem $gbm  | kvm,arm64,venus,virgl,dmabuf,gbm,hardware,s2,fwb
+arm-nvhe-all  | --tree trixie --kernel 6.12 --cpu nvhe    --modules vgem       | kvm,arm64,venus,dmabuf,hardware,s2,nofwb,pci,slot
 "
 lab_machines_debug="
 modules-debug | --tree trixie --kernel debug $for_modules --env S2VMM_STRESS_PERCENT=100 --env S2VMM_DMABUF_DEBUG=--dmabuf-debug | modules:build/modules/debug+no-complaint
