@@ -18,12 +18,13 @@ library_cases='--env S2VMM_CASE=blob-*,virgl*,lie-*,opaque*,contexts,capsets,fen
 user_cases='--env S2VMM_CASE=user-*,blob-shm,blob-venus,virgl-*,guest-blob-*,s2-*,sandbox-*,disk,probe,matrix,fences,smp-4,leftovers'
 fwb_cases='--env S2VMM_CASE=arm64-*,blob-*,s2-*,side-by-side,refuse-*,hole*,gbm-*,virgl*,fences,smp-4,server-dies-reset,hostile-1,guest-*,interrupt,leftovers'
 nvhe_cases='--env S2VMM_CASE=arm64-*,first-write-*,blob-*,refuse-*,hole*,s2-*,interrupt,leftovers,window-full,virtio-reset,hostile-1'
-update_cases='--env S2VMM_CASE=update,update-devices,update-gpu,update-refuses,update-dies-late,linux-update-pci'
+update_cases='--env S2VMM_CASE=update,update-devices,update-refuses,linux-update-pci'
+process_cases='--env S2VMM_CASE=process-blob-venus,process-blob-wc,process-fences,process-dies-reset'
 arm_update_cases='--env S2VMM_CASE=update,update-devices,update-gpu,update-smp,update-dies-late,linux-update-pci'
-vfio_cases='--env S2VMM_CASE=vfio-*,update-vfio-pin,foreign-buffers-vfio'
+vfio_cases='--env S2VMM_CASE=vfio-*,foreign-buffers-vfio'
 memfd_cases='--env S2VMM_CASE=guest-memfd-*,foreign-*'
 # Cases that take minutes: of these patterns, what no machine of the tables below runs is run by those of "more".
-more_cases='update-* linux-update-* guest-memfd-* foreign-buffers-vfio foreign-buffers-linux'
+more_cases='update-* linux-update-* guest-memfd-* process-* *?over?PCI *?with?slots'
 vfio_x86='--modules kvm-amd,vfio-pci,vfio_iommu_type1 --device edu --linux-guest'
 vfio_arm64='--modules vfio-pci,vfio_iommu_type1 --device edu --linux-guest'
 lab_x86='--modules kvm-amd,vgem,dmabuf-info,dmabuf-lab --device ivshmem'
@@ -34,15 +35,9 @@ mesa-6.12     | --tree trixie   --kernel 6.12 --linux-guest --guest-disk trixie 
 unit-lab      | --tree trixie   --kernel 6.12 --modules kvm-amd,vgem        | unit-tests:kvm,vm,vm_state,vm_state_x86,vm_x86,memslot,backing,vma_info,gpu_3d,placement,touch,platform,platform_x86,s2_observer,gpu_state,gpu_state_damage,lent_users
 trixie-6.12   | --tree trixie   --kernel 6.12 --modules kvm-amd,vgem        | kvm,x86,venus,virgl,dmabuf,hardware,npt,s2,no-gbm,no-info,no-guest-memfd
 forky-6.12    | --tree forky    --kernel 6.12 --modules kvm-amd,vgem $gbm   | kvm,x86,venus,virgl,dmabuf,+gbm,hardware,npt,s2
-trixie-7.2    | --tree trixie   --kernel 7.2  --modules kvm-amd,vgem        | kvm,x86,venus,virgl,dmabuf,hardware,npt,s2,no-gbm,no-info,pci,slot
-forky-7.2     | --tree forky    --kernel 7.2  --modules kvm-amd,vgem $gbm   | kvm,x86,venus,virgl,dmabuf,+gbm,hardware,npt,s2,pci,slot
 forky-shadow  | --tree forky    --kernel 6.12 --modules kvm-amd,vgem $gbm --cpu amd-shadow | kvm,x86,venus,gbm,hardware,+shadow
-shadow-pci    | --tree forky    --kernel 6.12 --modules kvm-amd,vgem $gbm --cpu amd-shadow | kvm,x86,venus,gbm,hardware,+shadow,pci,slot
 bookworm-6.12 | --tree bookworm --kernel 6.12 --modules kvm-amd             $library_cases | kvm,x86,venus,virgl,hardware,npt,lie
-bookworm-pci  | --tree bookworm --kernel 6.12 --modules kvm-amd             | kvm,x86,venus,virgl,hardware,npt,+lie,pci,slot
 trixie-6.1    | --tree trixie   --kernel 6.1  --modules kvm-amd             | kvm,x86,venus,hardware,npt,s2,+opaque
-opaque-pci    | --tree trixie   --kernel 6.1  --modules kvm-amd             | kvm,x86,venus,hardware,npt,s2,+opaque,pci,slot
-gbm-pci       | --tree trixie   --kernel 6.12 --modules kvm-amd,vgem,virtio-gpu | kvm,x86,no-info,npt,s2,+virtio-gpu,pci,slot
 gbm-6.12      | --tree trixie   --kernel 6.12 --modules kvm-amd,vgem,virtio-gpu | kvm,x86,no-info,npt,s2,+virtio-gpu
 user-7.2      | --tree trixie   --kernel 7.2  --modules kvm-amd,vgem        $user_cases | kvm,x86,venus,virgl,dmabuf,hardware,npt,no-gbm,user | user:e2e-tests
 no-kvm        | --tree trixie   --kernel 6.12 --modules vgem --cpu none     | no-kvm
@@ -52,7 +47,7 @@ lab-7.2       | --tree trixie   --kernel 7.2  $lab_x86 | kvm,x86,hardware,npt,s2
 lab-shadow    | --tree trixie   --kernel 7.2  $lab_x86 --cpu amd-shadow     | matrix-lab
 npt-7.2       | --tree trixie   --kernel 7.2  $all_exporters                | matrix
 shadow-7.2    | --tree trixie   --kernel 7.2  $all_exporters --cpu amd-shadow | matrix
-process-6.12  | --tree forky    --kernel 6.12 --modules kvm-amd,vgem $gbm   | kvm,x86,venus,virgl,dmabuf,gbm,hardware,npt,+process
+process-6.12  | --tree forky    --kernel 6.12 --modules kvm-amd,vgem $gbm $process_cases | kvm,x86,venus,virgl,dmabuf,gbm,hardware,npt,+process
 update-6.12   | --tree trixie   --kernel 6.12 --modules kvm-amd --linux-guest $update_cases | kvm,x86,venus,hardware,npt,linux,+update
 vfio-6.12     | --tree trixie   --kernel 6.12 $vfio_x86 $vfio_cases         | kvm,x86,venus,hardware,linux,+vfio | vfio:unit-tests:vfio_kernel,vfio_update+e2e-tests
 "
@@ -63,27 +58,27 @@ arm-unit      | --tree trixie --kernel 7.2  --cpu nofwb   --modules vgem | unit-
 arm-fwb       | --tree forky  --kernel 7.2  --cpu fwb-dic --modules vgem $gbm $fwb_cases | kvm,arm64,venus,virgl,dmabuf,gbm,hardware,s2,fwb
 arm-nofwb     | --tree forky  --kernel 7.2  --cpu nofwb   --modules vgem $gbm --env S2VMM_CASE=arm64-*,s2-of-*,side-by-side | kvm,arm64,venus,virgl,dmabuf,gbm,hardware,s2,nofwb,strict
 arm-nvhe      | --tree trixie --kernel 6.12 --cpu nvhe    --modules vgem       $nvhe_cases | kvm,arm64,venus,dmabuf,hardware,s2,nofwb,pci,slot
-arm-fwb-pci   | --tree forky  --kernel 7.2  --cpu fwb-dic --modules vgem $gbm  | kvm,arm64,venus,virgl,dmabuf,gbm,hardware,s2,+fwb,pci,slot
-arm-strict-pci | --tree forky --kernel 7.2  --cpu nofwb   --modules vgem $gbm  | kvm,arm64,venus,virgl,dmabuf,gbm,hardware,s2,nofwb,+strict,pci,slot
-arm-gbm-pci   | --tree forky  --kernel 7.2  --cpu nofwb   --modules vgem $gbm  | kvm,arm64,venus,virgl,dmabuf,+gbm,hardware,s2,nofwb,pci,slot
 arm-hazard    | --tree trixie --kernel 6.12.107 --cpu nofwb                      | hazard
-arm-hazard-pci | --tree trixie --kernel 6.12.107 --cpu nofwb                     | hazard,pci,slot
 arm-gicv2     | --tree trixie --kernel 6.12 --cpu nvhe    --gic 2              | kvm,arm64,venus,+gicv2
-arm-gicv2-pci | --tree trixie --kernel 6.12 --cpu nvhe    --gic 2              | kvm,arm64,venus,+gicv2,pci,slot
 arm-gbm       | --tree trixie --kernel 7.2  --cpu fwb-dic --modules vgem,virtio-gpu | kvm,arm64,no-info,s2,+virtio-gpu
 arm-linux-fwb | --tree forky  --kernel 7.2  --cpu fwb-dic --modules vgem $gbm --linux-guest | kvm,arm64,venus,virgl,dmabuf,gbm,hardware,s2,+fwb,+linux
 arm-modules-7.2  | --tree trixie --kernel 7.2  $for_modules | modules:build/modules/arm64-7.2
 lab-fwb-dic-7.2 | --tree trixie --kernel 7.2 --cpu fwb-dic $lab_arm64 | kvm,arm64,hardware,s2,fwb,+lab-modules   | e2e-tests+experiments:fwb-7.2+matrix-lab
-lab-fwb-pci     | --tree trixie --kernel 7.2 --cpu fwb-dic $lab_arm64 | kvm,arm64,hardware,s2,fwb,+lab-modules,pci,slot
-lab-nofwb-pci   | --tree trixie --kernel 7.2 --cpu nofwb   $lab_arm64 | kvm,arm64,hardware,s2,nofwb,+lab-modules,pci,slot
 lab-nofwb-7.2   | --tree trixie --kernel 7.2 --cpu nofwb   $lab_arm64 | kvm,arm64,hardware,s2,nofwb,+lab-modules | e2e-tests+experiments:nofwb-7.2+matrix-lab
 fwb-dic-7.2   | --tree trixie --kernel 7.2  --cpu fwb-dic $arm_exporters       | matrix
 nofwb-7.2     | --tree trixie --kernel 7.2  --cpu nofwb   $arm_exporters       | matrix
 arm-vfio      | --tree trixie --kernel 7.2  --cpu fwb-dic $vfio_arm64 $vfio_cases | kvm,arm64,venus,hardware,linux,+vfio | vfio:unit-tests:vfio_kernel,vfio_update+e2e-tests
 block-hazard  | --tree trixie --kernel 6.12.107 --cpu nofwb $arm_exporters     | matrix
 "
-# The same cases on further machines, and all of them where `lab` has some: every case runs without these, too.
+# The same cases on further machines, the tiny guest's over virtio-pci and with slots, and $more_cases.
 lab_machines_more_x86="
+trixie-7.2    | --tree trixie   --kernel 7.2  --modules kvm-amd,vgem        | kvm,x86,venus,virgl,dmabuf,hardware,npt,s2,no-gbm,no-info,pci,slot
+forky-7.2     | --tree forky    --kernel 7.2  --modules kvm-amd,vgem $gbm   | kvm,x86,venus,virgl,dmabuf,+gbm,hardware,npt,s2,pci,slot
+shadow-pci    | --tree forky    --kernel 6.12 --modules kvm-amd,vgem $gbm --cpu amd-shadow | kvm,x86,venus,gbm,hardware,+shadow,pci,slot
+bookworm-pci  | --tree bookworm --kernel 6.12 --modules kvm-amd             | kvm,x86,venus,virgl,hardware,npt,+lie,pci,slot
+opaque-pci    | --tree trixie   --kernel 6.1  --modules kvm-amd             | kvm,x86,venus,hardware,npt,s2,+opaque,pci,slot
+gbm-pci       | --tree trixie   --kernel 6.12 --modules kvm-amd,vgem,virtio-gpu | kvm,x86,no-info,npt,s2,+virtio-gpu,pci,slot
+process-more  | --tree forky    --kernel 6.12 --modules kvm-amd,vgem $gbm   | kvm,x86,venus,virgl,dmabuf,gbm,hardware,npt,+process
 npt-6.12      | --tree trixie   --kernel 6.12 $all_exporters                | matrix
 npt-6.1       | --tree trixie   --kernel 6.1  $all_exporters                | matrix
 lab-7.3       | --tree trixie   --kernel 7.3  $lab_x86                      | matrix-lab
@@ -98,6 +93,13 @@ hostile-san   | --tree forky    --kernel 6.12 --modules kvm-amd,vgem $gbm $hosti
 hostile-san-pci | --tree forky  --kernel 6.12 --modules kvm-amd,vgem $gbm $hostile | kvm,x86,venus,hardware,npt,pci,slot | san:e2e-tests
 "
 lab_machines_more_arm64="
+arm-fwb-pci   | --tree forky  --kernel 7.2  --cpu fwb-dic --modules vgem $gbm  | kvm,arm64,venus,virgl,dmabuf,gbm,hardware,s2,+fwb,pci,slot
+arm-strict-pci | --tree forky --kernel 7.2  --cpu nofwb   --modules vgem $gbm  | kvm,arm64,venus,virgl,dmabuf,gbm,hardware,s2,nofwb,+strict,pci,slot
+arm-gbm-pci   | --tree forky  --kernel 7.2  --cpu nofwb   --modules vgem $gbm  | kvm,arm64,venus,virgl,dmabuf,+gbm,hardware,s2,nofwb,pci,slot
+arm-hazard-pci | --tree trixie --kernel 6.12.107 --cpu nofwb                     | hazard,pci,slot
+arm-gicv2-pci | --tree trixie --kernel 6.12 --cpu nvhe    --gic 2              | kvm,arm64,venus,+gicv2,pci,slot
+lab-fwb-pci     | --tree trixie --kernel 7.2 --cpu fwb-dic $lab_arm64 | kvm,arm64,hardware,s2,fwb,+lab-modules,pci,slot
+lab-nofwb-pci   | --tree trixie --kernel 7.2 --cpu nofwb   $lab_arm64 | kvm,arm64,hardware,s2,nofwb,+lab-modules,pci,slot
 arm-linux-more| --tree forky  --kernel 7.2  --cpu nofwb   --modules vgem $gbm $guests $more_linux_cases | kvm,arm64,venus,virgl,dmabuf,gbm,hardware,s2,nofwb,+linux
 fwb-dic-6.12  | --tree trixie --kernel 6.12 --cpu fwb-dic $arm_exporters       | matrix
 nofwb-6.1     | --tree trixie --kernel 6.1  --cpu nofwb   $arm_exporters       | matrix
