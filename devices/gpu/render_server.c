@@ -64,10 +64,10 @@ static enum heard hear(const struct render_server *server, int flags,
     return HEARD_END;
 }
 
-static void warn_of_end(const struct render_server *server,
-                        const struct launcher_news *news)
+static void warn_of_end(struct render_server *server, const struct launcher_news *news)
 {
     const struct launcher_child *child = server->child;
+    server->end_told = true;
     if (WIFSIGNALED(news->status))
         trace_warning(server->trace, "gpu",
                       "the %s (process %d) was killed by signal %d (%s): %s", child->name,
@@ -159,6 +159,7 @@ bool render_server_start(struct render_server *server, int *socket, struct error
         close_fd(socket);
         return failed(server, error, strerror(errno));
     }
+    server->end_told = false;
     trace_detail(server->trace, "gpu", "%s: process %d", server->child->name, news.pid);
     return true;
 }

@@ -29,6 +29,7 @@ struct render_server {
     pid_t launcher; /* 0: it is the child of another s2vmm (renderer_remote_load()) */
     int control;    /* to the launcher; when it is readable, hear(); -1: it is gone */
     int connection; /* the library's socket to the server, once more; -1: there is none */
+    bool end_told;  /* the launcher has said how the last one ended */
 };
 
 /* The file that is executed: what the package virgl-server has, or RENDER_SERVER_EXEC_PATH in the

@@ -15,6 +15,7 @@
 
 /* Messages that are taken before the device's other events get their turn. */
 #define MESSAGES_AT_ONCE 256u
+#define NEWS_PATIENCE    3000 /* milliseconds: a driver's threads end, under emulation */
 
 static void close_fd(int *fd)
 {
@@ -93,10 +94,14 @@ static void forget_process(struct renderer_remote *remote)
     }
 }
 
-/* It has closed its end: how it ended its launcher says. */
+/* It has closed its end: how it ended its launcher says, in a moment, and not any more when another
+ * one was asked for. */
 static void lose(struct renderer_remote *remote)
 {
+    struct pollfd news = {remote->launcher.control, POLLIN, 0};
     forget_process(remote);
+    if (news.fd >= 0 && !remote->launcher.end_told)
+        (void)poll(&news, 1, NEWS_PATIENCE);
     render_server_hear(&remote->launcher);
 }
 
