@@ -142,12 +142,16 @@ static bool ask_launcher(struct render_server *server, struct launcher_news *new
 bool render_server_start(struct render_server *server, int *socket, struct error *error)
 {
     struct launcher_news news = {0};
+    bool answered = false;
     *socket = -1;
+    if (server->control >= 0)
+        answered = ask_launcher(server, &news, socket);
+    int number = errno;
+    /* Not before the launcher has ended the last one: it would end by itself, and that be told. */
     close_fd(&server->connection);
     if (server->control < 0)
         return failed(server, error, "the process that starts it is gone");
-    if (!ask_launcher(server, &news, socket)) {
-        int number = errno;
+    if (!answered) {
         lose_launcher(server);
         failed(server, error, strerror(number));
         return error_wrap(error, "the process that starts it does not answer");
