@@ -144,12 +144,12 @@ bool render_server_start(struct render_server *server, int *socket, struct error
     struct launcher_news news = {0};
     bool answered = false;
     *socket = -1;
-    if (server->control >= 0)
-        answered = ask_launcher(server, &news, socket);
+    bool has_launcher = server->control >= 0;
+    bool answered = has_launcher && ask_launcher(server, &news, socket);
     int number = errno;
-    /* Not before the launcher has ended the last one: it would end by itself, and that be told. */
+    /* Not earlier: the old one would see that it is not needed any more, and its end be told. */
     close_fd(&server->connection);
-    if (server->control < 0)
+    if (!has_launcher)
         return failed(server, error, "the process that starts it is gone");
     if (!answered) {
         lose_launcher(server);
