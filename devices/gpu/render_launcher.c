@@ -144,10 +144,10 @@ static void serve(struct launcher *launcher)
         char byte;
         if (poll(fds, 2, -1) < 0)
             continue;
-        if (fds[1].revents != 0) { /* first: an end is told before the next start */
+        if (fds[1].revents != 0)
             (void)!read(CHILDREN, &info, sizeof info); /* one, for all that ended since */
-            reap(launcher);
-        }
+        /* First: an end is told before the next start, also one whose signal is yet to come. */
+        reap(launcher);
         if (fds[0].revents != 0) {
             if (read(SOCKET, &byte, 1) != 1)
                 return;
