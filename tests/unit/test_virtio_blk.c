@@ -363,32 +363,36 @@ ssize_t preadv(int fd, const struct iovec *vectors, int count, off_t offset)
     return syscall(SYS_preadv, fd, vectors, count, offset, 0);
 }
 
-static void *let_the_disk_go_on(void *unused)
+static bool read_flag(const bool *flag)
 {
-    (void)unused;
+    pthread_mutex_lock(&blk.virtio.lock);
+    bool value = *flag;
+    pthread_mutex_unlock(&blk.virtio.lock);
+    return value;
+}
+
+/* A moment after the driver has asked; before that, the requests would be answered. */
+static void *let_the_disk_go_on(void *asked)
+{
+    while (!read_flag(asked))
+        usleep(1000);
     usleep(100000);
     atomic_store(&disk.go_on, true);
     return NULL;
-}
-
-static bool queue_is_ready(void)
-{
-    pthread_mutex_lock(&blk.virtio.lock);
-    bool ready = blk.virtio.queue_registers[0].ready;
-    pthread_mutex_unlock(&blk.virtio.lock);
-    return ready;
 }
 
 /* Stops the queue (1.2, 2.6.1), or resets the device, while the workers are in the disk's hands. */
 static void stop_or_reset(bool resets)
 {
     pthread_t thread;
-    ck_assert_int_eq(pthread_create(&thread, NULL, let_the_disk_go_on, NULL), 0);
+    struct virtio_queue_registers *queue = &blk.virtio.queue_registers[0];
+    bool *asked = resets ? &blk.virtio.reset_asked : &queue->stop_asked;
+    ck_assert_int_eq(pthread_create(&thread, NULL, let_the_disk_go_on, asked), 0);
     if (resets) {
         virtio_driver_reset(&driver);
     } else {
         virtio_device_write_queue_ready(&blk.virtio, 0, false);
-        eventually(!queue_is_ready());
+        eventually(!read_flag(&queue->ready));
     }
     ck_assert(atomic_load(&disk.go_on)); /* it took as long as the disk */
     pthread_join(thread, NULL);
