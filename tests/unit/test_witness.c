@@ -294,6 +294,18 @@ END_TEST
 
 /* --- two threads --- */
 
+struct looker {
+    atomic_bool stop;
+    atomic_uint looks;
+};
+
+/* Without the lock: a mutex is not fair, and on a busy machine whoever unlocks it has it again
+ * before the other thread runs. */
+static void let_the_other(void)
+{
+    usleep(50);
+}
+
 static void *look_often(void *argument)
 {
     static const struct witness_request requests[] = {
@@ -301,10 +313,12 @@ static void *look_often(void *argument)
         {.operation = WITNESS_CHECK, .resource_id = 5, .length = SIZE, .seed = 1},
         {.operation = WITNESS_OBSERVE, .resource_id = 5},
     };
-    atomic_bool *stop = argument;
-    while (!atomic_load(stop))
-        for (size_t i = 0; i < ARRAY_SIZE(requests); i++)
-            ask(requests[i]);
+    struct looker *looker = argument;
+    for (unsigned i = 0; !atomic_load(&looker->stop); i++) {
+        ask(requests[i % ARRAY_SIZE(requests)]);
+        atomic_fetch_add(&looker->looks, 1);
+        let_the_other();
+    }
     return NULL;
 }
 
@@ -312,21 +326,23 @@ static void *look_often(void *argument)
 START_TEST(a_blob_does_not_go_while_it_is_looked_at)
 {
     struct error error;
+    enum { TIMES = 300 };
     pthread_t thread;
-    atomic_bool stop = false;
+    struct looker looker = {0};
     fake.recorder.json = NULL;
     fake.recorder.text = NULL;
-    pthread_create(&thread, NULL, look_often, &stop);
-    for (unsigned i = 0; i < 300; i++) {
+    ck_assert_int_eq(pthread_create(&thread, NULL, look_often, &looker), 0);
+    for (unsigned i = 0; i < TIMES || atomic_load(&looker.looks) < TIMES; i++) {
         pthread_mutex_lock(&fake.gpu.lock);
         fake_gpu_map_blob(&fake, 5, SIZE, SIZE);
         pthread_mutex_unlock(&fake.gpu.lock);
-        sched_yield();
+        let_the_other();
         pthread_mutex_lock(&fake.gpu.lock);
         ck_assert(blob_destroy(&fake.gpu, 5, &error));
         pthread_mutex_unlock(&fake.gpu.lock);
+        let_the_other();
     }
-    atomic_store(&stop, true);
+    atomic_store(&looker.stop, true);
     pthread_join(thread, NULL);
 }
 END_TEST
