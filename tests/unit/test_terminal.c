@@ -141,11 +141,13 @@ static _Noreturn void run_shell(bool foreground)
         run_owner();
     }
     while (waitpid(owner, &status, WNOHANG) != owner) {
-        int move = atomic_exchange(&shared->move, MOVE_NOWHERE);
+        int move = atomic_load(&shared->move);
         if (move == MOVE_BACKGROUND)
             tcsetattr(0, TCSANOW, &original);
-        if (move != MOVE_NOWHERE)
+        if (move != MOVE_NOWHERE) {
             tcsetpgrp(0, move == MOVE_FOREGROUND ? owner : getpid());
+            atomic_store(&shared->move, MOVE_NOWHERE); /* done */
+        }
         usleep(1000);
     }
     atomic_store(&shared->status, status);
@@ -297,7 +299,6 @@ static void move(int where)
 {
     atomic_store(&shared->move, where);
     eventually(atomic_load(&shared->move) == MOVE_NOWHERE);
-    usleep(10000);
 }
 
 START_TEST(background_and_foreground)
@@ -387,6 +388,13 @@ static void start_with_pipe(FILE *output)
     ck_assert(terminal_start(&terminal, &to, &error));
 }
 
+static int unread(void)
+{
+    int count;
+    ck_assert_int_eq(ioctl(input[0], FIONREAD, &count), 0);
+    return count;
+}
+
 /* 40000 bytes for a guest that takes seven at a time, and now and then none. */
 START_TEST(nothing_is_lost_while_the_guest_is_slow)
 {
@@ -398,11 +406,10 @@ START_TEST(nothing_is_lost_while_the_guest_is_slow)
     atomic_store(&shared->refuse, true);
     start_with_pipe(stdout);
     ck_assert_int_eq(write(input[1], bytes, BYTES), BYTES);
+    eventually(unread() <= BYTES - TERMINAL_BUFFER_SIZE);
     usleep(50000);
     ck_assert_uint_eq(atomic_load(&shared->received), 0);
-    int unread;
-    ck_assert_int_eq(ioctl(input[0], FIONREAD, &unread), 0);
-    ck_assert_int_eq(unread, BYTES - TERMINAL_BUFFER_SIZE); /* it stopped to read */
+    ck_assert_int_eq(unread(), BYTES - TERMINAL_BUFFER_SIZE); /* it stopped to read */
     for (unsigned i = 0; atomic_load(&shared->received) < BYTES; i++) {
         ck_assert_uint_lt(i, TOY_PATIENCE);
         atomic_store(&shared->refuse, i % 2 != 0);

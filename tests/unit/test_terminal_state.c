@@ -16,7 +16,7 @@
 #include "vmm/terminal.h"
 #include "vmm/types.h"
 
-#define LIMIT 5000 /* ms */
+#define LIMIT 30000 /* ms */
 
 /* In the other process. */
 #define must(condition) BUG_ON(!(condition))
@@ -95,12 +95,12 @@ static void start_old(void)
     must(terminal_init(&old, 0, stderr, &error));
     must(terminal_start(&old, &sink, &error));
     type("abc");
-    for (unsigned i = 0; i < 100; i++) { /* it may be read in pieces */
-        must(terminal_pause(&old, LIMIT, &error));
-        if (old.buffered == 3)
-            break;
+    must(terminal_pause(&old, LIMIT, &error));
+    for (unsigned i = 0; i < LIMIT && old.buffered < 3;
+         i++) { /* it may be read in pieces */
         terminal_resume(&old);
-        usleep(10000);
+        usleep(1000);
+        must(terminal_pause(&old, LIMIT, &error));
     }
     must(old.buffered == 3);
 }
@@ -219,6 +219,7 @@ Suite *terminal_state_suite(void)
 {
     Suite *suite = suite_create("terminal_state");
     TCase *test_case = tcase_create("two terminals");
+    tcase_set_timeout(test_case, 30);
     tcase_add_loop_test(test_case, in_a_session, 0, 3);
     tcase_add_test(test_case, too_many_bytes_are_refused);
     suite_add_tcase(suite, test_case);
