@@ -13,7 +13,7 @@
 #include "vmm/update_wire.h"
 
 #define OPTION "--update-socket="
-#define LIMIT  10000 /* ms */
+#define LIMIT  60000 /* ms */
 
 const char *update_socket_option(void)
 {

@@ -79,7 +79,7 @@ START_TEST(a_guest_runs_in_it)
     ck_assert(machine.vm.memory.is_guest_memfd);
     ck_assert_int_eq(fcntl(machine.vm.memory.fd, F_GETFD), FD_CLOEXEC);
     put_code(&machine, LAYOUT_IMAGE_START, verdict_code, verdict_code_end);
-    machine_run(&machine, 10);
+    machine_run(&machine, MACHINE_PATIENCE);
     ck_assert_msg(machine.outcome.end == VM_END_VERDICT, "%s",
                   machine.outcome.error.text);
     ck_assert_uint_eq(machine.outcome.verdict, 7);
@@ -246,7 +246,7 @@ START_TEST(the_mapping_is_ram_for_another_vm)
     ck_assert_msg(memslot_add(&other.vm.memslots, "ram", own.range.start, own.range.size,
                               region->host, &id, &error),
                   "%s", error.text);
-    machine_run(&other, 10);
+    machine_run(&other, MACHINE_PATIENCE);
     ck_assert_msg(other.outcome.end == VM_END_VERDICT, "%s", other.outcome.error.text);
     ck_assert_uint_eq(other.outcome.verdict, 7);
     ck_assert(memslot_remove(&other.vm.memslots, id, &error));

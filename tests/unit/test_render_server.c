@@ -22,7 +22,7 @@
 #include "tests/unit/fake_kernel.h"
 #include "tests/unit/suites.h"
 
-#define PATIENCE 20 /* seconds */
+#define PATIENCE 40 /* seconds */
 
 /* A server says its pid, and lives until its socket is closed. */
 #define SAY  "echo $$ >&$2; "

@@ -29,7 +29,7 @@
 #define TARGET   0x203000u
 #define BYTES    0x800u
 #define SOON     200   /* milliseconds */
-#define LATE     10000 /* a transfer takes 100 */
+#define LATE     30000 /* a transfer takes 100 */
 
 /* As guest/edu.h has them. */
 #define EDU_IRQ_STATUS (VFIO_MACHINE_LOW + 0x24u)

@@ -28,7 +28,7 @@ static bool is_pvm(void)
 START_TEST(the_guest_ends_the_run_with_its_verdict)
 {
     START(machine, "vm/verdict", small_machine, verdict);
-    machine_run(&machine, 10);
+    machine_run(&machine, MACHINE_PATIENCE);
     ck_assert_msg(machine.outcome.end == VM_END_VERDICT, "%s",
                   machine.outcome.error.text);
     ck_assert_uint_eq(machine.outcome.verdict, 7);
@@ -40,7 +40,7 @@ END_TEST
 START_TEST(the_first_argument_is_the_boot_info)
 {
     START(machine, "vm/argument", small_machine, argument);
-    machine_run(&machine, 10);
+    machine_run(&machine, MACHINE_PATIENCE);
     ck_assert_uint_eq(machine.outcome.verdict, LAYOUT_BOOT_INFO);
     machine_finish(&machine);
 }
@@ -49,7 +49,7 @@ END_TEST
 START_TEST(where_no_device_is_reads_give_ones_and_writes_are_ignored)
 {
     START(machine, "vm/empty-mmio", small_machine, empty_mmio);
-    machine_run(&machine, 10);
+    machine_run(&machine, MACHINE_PATIENCE);
     ck_assert_int_eq(machine.outcome.end, VM_END_VERDICT);
     ck_assert_uint_eq(machine.outcome.verdict, 1);
     ck_assert_uint_eq(atomic_load(&machine.trace.warnings), 2);
@@ -153,7 +153,7 @@ START_TEST(memory_that_cannot_be_faulted_in_is_the_hosts_fault)
     ck_assert_ptr_ne(host, MAP_FAILED);
     ck_assert(memslot_add(&machine.vm.memslots, "hole", gpa(vm_code_slot), MIB, host, &id,
                           &error));
-    machine_run(&machine, 10);
+    machine_run(&machine, MACHINE_PATIENCE);
     ck_assert_int_eq(machine.outcome.end, VM_END_HOST);
     ck_assert_int_eq(error_code_group(machine.outcome.error.code), ERROR_GROUP_HOST);
     ck_assert_ptr_nonnull(strstr(machine.outcome.error.text, "EFAULT"));
@@ -168,7 +168,7 @@ START_TEST(the_guest_starts_the_other_processors)
     struct vm_config config = {.memory_size = 16 * MIB, .cpu_count = 3};
     START(machine, "vm/start-others", config, start_others);
     put_code(&machine, vm_code_other, other_code, other_code_end);
-    machine_run(&machine, 10);
+    machine_run(&machine, MACHINE_PATIENCE);
     ck_assert_msg(machine.outcome.end == VM_END_VERDICT, "%s",
                   machine.outcome.error.text);
     ck_assert_uint_eq(machine.outcome.verdict, 2);

@@ -39,7 +39,7 @@
 #define TOY_RAM_SIZE   (2 * MIB)
 #define TOY_QUEUE_SIZE 8
 #define TOY_TURN       3     /* chains in one call of queue_kicked() */
-#define TOY_PATIENCE   10000 /* milliseconds until a test gives up */
+#define TOY_PATIENCE   30000 /* milliseconds until a test gives up */
 
 struct toy {
     struct virtio_device device;

@@ -55,7 +55,8 @@ void machine_finish(struct machine *machine);
 void put_code(struct machine *machine, uint64_t address, const uint8_t *code,
               const uint8_t *end);
 
-/* Runs vCPU 0 at LAYOUT_IMAGE_START; seconds: the time limit. */
+/* Runs vCPU 0 at LAYOUT_IMAGE_START; seconds: the time limit, MACHINE_PATIENCE for code that ends. */
+#define MACHINE_PATIENCE 30
 void machine_run(struct machine *machine, unsigned seconds);
 
 /* Sets up a machine with this code, or leaves the test. */

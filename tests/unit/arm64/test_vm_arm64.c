@@ -43,7 +43,7 @@ GUEST_CODE(pending,
 START_TEST(powering_off_ends_the_run)
 {
     START(machine, "vm_arm64/power-off", small_machine, power_off);
-    machine_run(&machine, 10);
+    machine_run(&machine, MACHINE_PATIENCE);
     ck_assert_int_eq(machine.outcome.end, VM_END_POWER_OFF);
     ck_assert_ptr_nonnull(strstr(machine.outcome.error.text, "SYSTEM_OFF"));
     ck_assert_ptr_nonnull(strstr(machine.outcome.error.text, "pc=402000"));
@@ -55,7 +55,7 @@ START_TEST(a_reset_ends_the_run)
 {
     struct vm_config config = {.memory_size = 16 * MIB, .cpu_count = 3};
     START(machine, "vm_arm64/reset", config, reset);
-    machine_run(&machine, 10);
+    machine_run(&machine, MACHINE_PATIENCE);
     ck_assert_int_eq(machine.outcome.end, VM_END_RESET);
     ck_assert_ptr_nonnull(strstr(machine.outcome.error.text, "SYSTEM_RESET"));
     machine_finish(&machine);
@@ -82,7 +82,7 @@ START_TEST(an_access_that_the_cpu_does_not_describe_is_an_external_abort)
     START(machine, "vm_arm64/undescribed", small_machine, load_pair);
     put_code(&machine, LAYOUT_IMAGE_START, cases[_i].code, cases[_i].end);
     put_code(&machine, 0x40220200, abort_vector_code, abort_vector_code_end);
-    machine_run(&machine, 10);
+    machine_run(&machine, MACHINE_PATIENCE);
     ck_assert_msg(machine.outcome.end == VM_END_VERDICT, "%s",
                   machine.outcome.error.text);
     ck_assert_uint_eq(machine.outcome.verdict & class_and_status, external_abort);
@@ -97,7 +97,7 @@ END_TEST
 START_TEST(the_last_exit_is_not_left_half_done)
 {
     START(machine, "vm_arm64/half-done", small_machine, verdict);
-    machine_run(&machine, 10);
+    machine_run(&machine, MACHINE_PATIENCE);
     char registers[320];
     arch_vcpu_describe(&machine.vm.vcpus[0], registers, sizeof registers);
     ck_assert_msg(strncmp(registers, "pc=4020000c ", 12) == 0, "%s", registers);
@@ -128,7 +128,7 @@ START_TEST(an_irqfd_raises_an_spi)
                       (struct bus_entry){"raise", vm_code_empty, 4, &ops, &event_fd},
                       &error));
     ck_assert_msg(kvm_irqfd(machine.vm.fd, 1, event_fd, &error), "%s", error.text);
-    machine_run(&machine, 10);
+    machine_run(&machine, MACHINE_PATIENCE);
     ck_assert_msg(machine.outcome.end == VM_END_VERDICT, "%s",
                   machine.outcome.error.text);
     ck_assert_uint_eq(machine.outcome.verdict, 1u << 1);

@@ -166,7 +166,7 @@ START_TEST(a_guest_changes_its_mtrrs)
     const struct gpa_range beside = {gpa(6 * GIB), GIB};
     const struct gpa_range part = {gpa(4 * GIB), 2 * MIB};
     ck_assert(vm_guest_mtrr_is_wb(&machine.vm, window));
-    machine_run(&machine, 10);
+    machine_run(&machine, MACHINE_PATIENCE);
     ck_assert_int_eq(machine.outcome.end, VM_END_VERDICT);
     ck_assert_uint_eq(machine.outcome.verdict, 0xffe00800);
     bool watching = machine.vm.mtrrs->watching;
@@ -179,7 +179,7 @@ END_TEST
 START_TEST(a_value_that_is_not_valid_is_the_guests_own_trouble)
 {
     START(machine, "mtrr/reserved", small_machine, reserved_type);
-    machine_run(&machine, 10);
+    machine_run(&machine, MACHINE_PATIENCE);
     ck_assert_int_eq(machine.outcome.end, VM_END_CRASH);
     ck_assert(vm_guest_mtrr_is_wb(&machine.vm, (struct gpa_range){gpa(0), 8 * GIB}));
     machine_finish(&machine);

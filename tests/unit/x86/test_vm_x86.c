@@ -24,7 +24,7 @@ GUEST_CODE(straddle, "mov $0xd01fffff, %edx\n mov (%rdx), %eax\n" EXIT_WITH_EAX)
 START_TEST(a_string_goes_to_one_port)
 {
     START(machine, "vm/strings", small_machine, strings);
-    machine_run(&machine, 10);
+    machine_run(&machine, MACHINE_PATIENCE);
     ck_assert_int_eq(machine.outcome.end, VM_END_VERDICT);
     ck_assert_str_eq(machine.output, "hello");
     machine_finish(&machine);
@@ -36,7 +36,7 @@ START_TEST(a_string_comes_from_one_port)
     START(machine, "vm/string-in", small_machine, string_in);
     serial_bus_ops.write(&machine.serial, 1, 1, 1); /* IER: the guest listens */
     ck_assert_uint_eq(serial_receive(&machine.serial, (const uint8_t *)"abcd", 4), 4);
-    machine_run(&machine, 10);
+    machine_run(&machine, MACHINE_PATIENCE);
     ck_assert_int_eq(machine.outcome.end, VM_END_VERDICT);
     ck_assert_uint_eq(machine.outcome.verdict, 0x64636261);
     machine_finish(&machine);
@@ -46,7 +46,7 @@ END_TEST
 START_TEST(an_access_across_a_page_is_answered)
 {
     START(machine, "vm/straddle", small_machine, straddle);
-    machine_run(&machine, 10);
+    machine_run(&machine, MACHINE_PATIENCE);
     ck_assert_int_eq(machine.outcome.end, VM_END_VERDICT);
     ck_assert_uint_eq(machine.outcome.verdict, UINT32_MAX);
     machine_finish(&machine);
@@ -56,7 +56,7 @@ END_TEST
 START_TEST(ports_without_a_device_behave_like_that_too)
 {
     START(machine, "vm/empty-port", small_machine, empty_port);
-    machine_run(&machine, 10);
+    machine_run(&machine, MACHINE_PATIENCE);
     ck_assert_int_eq(machine.outcome.end, VM_END_VERDICT);
     ck_assert_uint_eq(machine.outcome.verdict, UINT32_MAX);
     ck_assert_uint_eq(atomic_load(&machine.trace.warnings), 2);
@@ -67,7 +67,7 @@ END_TEST
 START_TEST(a_triple_fault_is_a_crash)
 {
     START(machine, "vm/triple-fault", small_machine, triple_fault);
-    machine_run(&machine, 10);
+    machine_run(&machine, MACHINE_PATIENCE);
     ck_assert_int_eq(machine.outcome.end, VM_END_CRASH);
     ck_assert_int_eq(error_code_group(machine.outcome.error.code), ERROR_GROUP_GUEST);
     ck_assert_ptr_nonnull(strstr(machine.outcome.error.text, "vCPU 0"));
@@ -85,7 +85,7 @@ START_TEST(lifting_the_pat_quirk_never_stops_a_vm)
     struct vm_config config = {
         .memory_size = 16 * MIB, .cpu_count = 1, .honour_guest_pat = true};
     START(machine, "vm/guest-pat", config, verdict);
-    machine_run(&machine, 10);
+    machine_run(&machine, MACHINE_PATIENCE);
     ck_assert_int_eq(machine.outcome.end, VM_END_VERDICT);
     ck_assert_ptr_nonnull(strstr(machine.log_text, "ignore guest PAT"));
     machine_finish(&machine);
@@ -99,7 +99,7 @@ START_TEST(ram_beyond_3_gib_continues_at_4_gib)
     ck_assert_uint_eq(machine.vm.memslots.count, 2);
     ck_assert_uint_eq(vm_free_address(&machine.vm, GIB).value, 5 * GIB);
     ck_assert_uint_eq(vm_free_address(&machine.vm, 2 * MIB).value, 4 * GIB + 256 * MIB);
-    machine_run(&machine, 10);
+    machine_run(&machine, MACHINE_PATIENCE);
     ck_assert_int_eq(machine.outcome.end, VM_END_VERDICT);
     machine_finish(&machine);
 }
