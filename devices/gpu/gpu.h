@@ -2,7 +2,8 @@
 /*
  * The virtio-gpu device, as its own files see it.
  *
- *   device.c    the virtio side: queues, fences, start, reset, the thread
+ *   device.c    the virtio side: queues, fences, start, reset, the thread; device_renderer.c
+ *               makes the renderer
  *   command.c   one table: command, lengths, handler; the error responses
  *   scanout.c   what the guest shows; cursor.c, edid.c, display.c, screenshot.c around it
  *   context.c   rendering contexts
@@ -171,6 +172,15 @@ void gpu_write_statistics(struct gpu *gpu);
 
 /* Destroys all resources and contexts. */
 void gpu_reset_state(struct gpu *gpu);
+
+/* --- device_renderer.c --- */
+
+/* Whether the configuration asks for one that has contexts. */
+bool gpu_wants_renderer(const struct gpu_config *config);
+/* Makes gpu->renderer, on the device's thread or before it starts; gpu_destroy_renderer() may
+ * follow in either case. */
+bool gpu_create_renderer(struct gpu *gpu, struct error *error);
+void gpu_destroy_renderer(struct gpu *gpu);
 
 /* --- command.c --- */
 

@@ -22,10 +22,10 @@ static int run(SRunner *runner)
 static bool needs_forks(Suite *(*suite)(void))
 {
     static Suite *(*const those[])(void) = {
-        guest_memory_suite,   virtio_blk_suite, disk_image_suite,    pci_suite,
-        dmabuf_report_suite,  hostmem_suite,    resource_suite,      options_suite,
-        renderer_virgl_suite, shadow_suite,     lost_suite,          sandbox_suite,
-        peer_bugs_suite,      restart_suite,    render_server_suite,
+        guest_memory_suite,   virtio_blk_suite, disk_image_suite, pci_suite,
+        dmabuf_report_suite,  hostmem_suite,    resource_suite,   options_suite,
+        renderer_virgl_suite, shadow_suite,     lost_suite,       sandbox_suite,
+        sandbox_roles_suite,  peer_bugs_suite,  restart_suite,    render_server_suite,
     };
     for (size_t i = 0; i < sizeof those / sizeof those[0]; i++)
         if (those[i] == suite)
@@ -76,6 +76,7 @@ int main(void)
         virtio_rng_suite,
         virtio_console_suite,
         virtio_blk_suite,
+        virtio_blk_refusals_suite,
         disk_image_suite,
         image_loader_suite,
         initrd_suite,
@@ -89,6 +90,7 @@ int main(void)
         vm_state_suite,
         fault_retry_suite,
         sandbox_suite,
+        sandbox_roles_suite,
         guest_streams_suite,
         virtqueue_suite,
         virtqueue_hostile_suite,
@@ -158,6 +160,7 @@ int main(void)
         blob_suite,
         bounce_suite,
         witness_suite,
+        witness_target_suite,
         record_suite,
         json_suite,
         options_suite,
@@ -169,6 +172,8 @@ int main(void)
         renderer_virgl_suite,
         render_server_suite,
         renderer_remote_suite,
+        renderer_remote_lies_suite,
+        renderer_remote_state_suite,
         restart_suite,
         renderer_fences_suite,
         gpu_3d_suite,
