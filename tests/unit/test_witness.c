@@ -311,7 +311,8 @@ Suite *witness_suite(void)
     Suite *suite = suite_create("witness");
     TCase *test_case = tcase_create("witness");
     tcase_add_checked_fixture(test_case, set_up, witness_tear_down);
-    tcase_set_timeout(test_case, 60); /* two threads fight for a lock, on a busy machine */
+    tcase_set_timeout(test_case,
+                      60); /* two threads fight for a lock, on a busy machine */
     tcase_add_test(test_case, it_writes_the_pattern_and_nothing_else);
     tcase_add_test(test_case, it_counts_the_words_that_differ);
     tcase_add_test(test_case, it_looks_through_a_mapping_of_its_own);
