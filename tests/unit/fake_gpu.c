@@ -73,6 +73,7 @@ void fake_gpu_init_strategy(struct fake_gpu *fake, enum hostmem_strategy strateg
 {
     struct error error;
     const struct gpa_range ram = {gpa(0), FAKE_RAM};
+    fake_kernel_reset();
     *fake = (struct fake_gpu){.fds_before = fake_kernel_open_fds()};
     open_output(&fake->trace_output);
     open_output(&fake->json);

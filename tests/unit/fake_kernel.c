@@ -22,6 +22,11 @@
 
 struct fake_kernel fake_kernel = {.info_error = ENOTTY};
 
+void fake_kernel_reset(void)
+{
+    fake_kernel = (struct fake_kernel){.info_error = ENOTTY};
+}
+
 static bool has_name(int fd, const char *name)
 {
     char path[64];

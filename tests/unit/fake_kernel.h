@@ -7,8 +7,8 @@
  *   memfd named "dma-buf"        lives on the file system of dma-bufs
  *   memfd named "dma-buf-liar"   the same, and says that it is larger than it is
  *
- * The rest is set and counted in `fake_kernel`. Tests run in processes of their own, so
- * nothing has to be put back.
+ * The rest is set and counted in `fake_kernel`. Tests run in processes of their own, so that
+ * nothing has to be put back, but with CK_FORK=no: a fixture that depends on it resets it.
  */
 #ifndef S2VMM_TESTS_UNIT_FAKE_KERNEL_H
 #define S2VMM_TESTS_UNIT_FAKE_KERNEL_H
@@ -34,6 +34,9 @@ struct fake_kernel {
 };
 
 extern struct fake_kernel fake_kernel;
+
+/* As at the start of the process. */
+void fake_kernel_reset(void);
 
 /* A fake dma-buf of `size` bytes. */
 int fake_kernel_dma_buf(uint64_t size);

@@ -190,6 +190,7 @@ static void set_up_window(void)
 START_TEST(the_device_does_what_the_model_does)
 {
     const uint32_t steps = number_from("S2VMM_LIFETIME_STEPS", STEPS);
+    memset(&reached, 0, sizeof reached);
     seed = number_from("S2VMM_LIFETIME_SEED", 1) + (uint32_t)_i;
     for (step_number = 0; step_number < steps; step_number++) {
         const struct model_step step = choose_step();
