@@ -50,7 +50,8 @@
 
 #define CALLS_MAX         256
 #define LEFT_MILLISECONDS 5000
-#define SLICE             20 /* ms */
+#define SLICE             20    /* ms */
+#define LISTENER_LIMIT    30000 /* the same */
 
 struct counted_call {
     struct call call;
@@ -161,7 +162,7 @@ static void start(struct injector *injector, char **argv)
         die("child");
     close(ends[0]);
     int process = (int)syscall(SYS_pidfd_open, injector->process, 0);
-    for (unsigned i = 0; i < 1000 && injector->listener < 0; i++) {
+    for (unsigned i = 0; i < LISTENER_LIMIT && injector->listener < 0; i++) {
         injector->listener = (int)syscall(SYS_pidfd_getfd, process, number, 0);
         usleep(1000);
     }
