@@ -203,8 +203,10 @@ static void *signaller(void *argument)
     (void)argument;
     for (uint32_t fence = 1; fence <= ROUNDS; fence++)
         fence_queue_signal(&queue, ring_0, fence);
-    /* The last of them may have come before its add(). */
+    /* The last of them may have come before its add(). A mutex is not fair: whoever only waits
+     * leaves it alone for a moment. */
     for (bool done = false; !done;) {
+        usleep(50);
         pthread_mutex_lock(&queue.lock);
         done = queue.next_fence == ROUNDS;
         pthread_mutex_unlock(&queue.lock);

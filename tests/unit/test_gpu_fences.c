@@ -211,6 +211,7 @@ static void wait_until_used(uint16_t want)
 
 static void *complete_all(void *argument)
 {
+    const struct timespec pause = {.tv_nsec = 20000};
     atomic_bool *stop = argument;
     while (!atomic_load(stop)) {
         pthread_mutex_lock(&driver.fake.gpu.fences.lock);
@@ -218,7 +219,7 @@ static void *complete_all(void *argument)
         pthread_mutex_unlock(&driver.fake.gpu.fences.lock);
         fence_queue_signal(&driver.fake.gpu.fences, (struct renderer_timeline){0, 0},
                            fence);
-        sched_yield();
+        nanosleep(&pause, NULL); /* for the others: a mutex is not fair */
     }
     return NULL;
 }
