@@ -46,7 +46,7 @@ static void read_status(enum sandbox_role role, char *text, size_t size)
         _exit(1);
     }
     snprintf(path, sizeof path, "/proc/%d/status", child);
-    time_t end = time(NULL) + 10;
+    time_t end = time(NULL) + 30;
     do {
         int fd = open(path, O_RDONLY | O_CLOEXEC);
         ck_assert_int_eq(waitpid(child, NULL, WNOHANG), 0);
