@@ -238,9 +238,11 @@ tests: all $(UNIT) $(E2E) $(INJECT) $(MODULE_TESTS) $(ORACLE) $(GLES_PICTURE) $(
 # --- fuzz targets ------------------------------------------------------------------------
 # Built with FUZZ=1, into a flavour of their own; tests/fuzz/run builds and runs them. They use
 # the unit tests' fakes.
-FUZZ_SOURCES := $(filter-out tests/fuzz/fuzz.c,$(wildcard tests/fuzz/*.c))
+FUZZ_SHARED := tests/fuzz/fuzz.c tests/fuzz/state_edits.c
+FUZZ_SOURCES := $(filter-out $(FUZZ_SHARED),$(wildcard tests/fuzz/*.c))
 FUZZ_TARGETS := $(patsubst %.c,$(BUILD)/fuzz-%,$(notdir $(FUZZ_SOURCES)))
-FUZZ_OBJECTS := $(patsubst %,$(BUILD)/%.o,tests/fuzz/fuzz $(addprefix tests/unit/,virtqueue_mock gpu_driver fake_gpu fake_renderer fake_kernel lifetime_model lifetime_driver))
+FUZZ_FAKES := virtqueue_mock gpu_driver gpu_pair gpu_pair_guest fake_gpu fake_renderer fake_kernel fake_events lifetime_model lifetime_driver
+FUZZ_OBJECTS := $(FUZZ_SHARED:%.c=$(BUILD)/%.o) $(FUZZ_FAKES:%=$(BUILD)/tests/unit/%.o)
 
 .PHONY: fuzz-targets
 fuzz-targets: $(FUZZ_TARGETS)

@@ -2,6 +2,7 @@
 #include "tests/fuzz/fuzz.h"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,7 +15,7 @@
 int LLVMFuzzerInitialize(int *count, char ***arguments);
 
 static const char *seed_folder;
-static int first_free_file; /* when the input began */
+static uint64_t files_before; /* the input began */
 
 void fuzz_failed(const char *file, int line, const char *condition)
 {
@@ -110,14 +111,19 @@ int fuzz_file(const void *bytes, size_t size)
     return fd;
 }
 
-/* A new descriptor is the lowest that is free. libFuzzer's own thread, which watches the RSS,
- * may have one open for a moment, and a symbolizer's are there for good. */
-static int free_file(void)
+/* The descriptors below 64 that are open, a bit for each. libFuzzer's own thread, which watches the
+ * RSS, may have one open for a moment, and a symbolizer's are there for good. */
+static uint64_t open_files(void)
 {
-    int fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
-    FUZZ_CHECK(fd >= 0);
-    close(fd);
-    return fd;
+    struct pollfd files[64];
+    uint64_t open = 0;
+    for (int i = 0; i < 64; i++)
+        files[i] = (struct pollfd){.fd = i};
+    FUZZ_CHECK(poll(files, ARRAY_SIZE(files), 0) >= 0);
+    for (unsigned i = 0; i < 64; i++)
+        if ((files[i].revents & POLLNVAL) == 0)
+            open |= UINT64_C(1) << i;
+    return open;
 }
 
 /* Pages are dropped rather than written over: a page that exists was touched. */
@@ -133,7 +139,7 @@ struct guest_memory *fuzz_memory(uint64_t start, uint64_t size)
         FUZZ_CHECK(fallocate(memory.fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0,
                              (off_t)size) == 0);
     FUZZ_CHECK(fuzz_memory_is_empty(&memory));
-    first_free_file = free_file();
+    files_before = open_files();
     return &memory;
 }
 
@@ -146,7 +152,7 @@ bool fuzz_memory_is_empty(const struct guest_memory *memory)
 
 void fuzz_check_files(void)
 {
-    for (unsigned i = 0; i < 100 && free_file() != first_free_file; i++)
+    for (unsigned i = 0; i < 100 && open_files() != files_before; i++)
         usleep(1000);
-    FUZZ_CHECK(free_file() == first_free_file);
+    FUZZ_CHECK(open_files() == files_before);
 }

@@ -18,6 +18,7 @@
 
 #include "tests/fuzz/fuzz.h"
 #include "virtio/mmio.h"
+#include "vmm/state.h"
 
 #define BASE         UINT64_C(0xd0000000)
 #define RAM_SIZE     (1 * MIB)
@@ -25,12 +26,14 @@
 #define ACCESSES_MAX 100u
 #define CONFIG_SIZE  16u
 #define QUEUES       2u
-#define CHAINS_MAX   32u /* of one turn */
+#define CHAINS_MAX   32u   /* of one turn */
+#define PATIENCE     5000u /* milliseconds */
 
 /* One access of the guest: to a register, or to the memory of its rings; is_event: something
- * happens to the device, whose configuration changes. */
+ * happens to the device: its configuration changes, or it is paused, saved and goes on. */
 struct access {
-    uint8_t size : 2, is_write : 1, is_ram : 1, is_register : 1, is_event : 1, unused : 2;
+    uint8_t size : 2, is_write : 1, is_ram : 1, is_register : 1, is_event : 1,
+        is_pause : 1, unused : 1;
     uint8_t offset; /* is_register: 4 bytes each */
     uint16_t place;
     uint64_t value;
@@ -167,6 +170,19 @@ static void let_thread_work(struct machine *machine)
     }
 }
 
+/* As for a live update that fails. */
+static void pause_and_go_on(struct machine *machine)
+{
+    struct state_writer writer;
+    struct error error;
+    state_writer_init(&writer);
+    FUZZ_CHECK(virtio_device_pause(&machine->device, PATIENCE, &error));
+    virtio_device_save(&machine->device, &writer, 0);
+    virtio_mmio_save(&machine->mmio, &writer, 0);
+    virtio_device_resume(&machine->device);
+    state_writer_finish(&writer);
+}
+
 static void do_access(struct machine *machine, const struct access *access)
 {
     struct error error;
@@ -176,7 +192,9 @@ static void do_access(struct machine *machine, const struct access *access)
         access->is_register ? access->offset * 4u : access->place % VIRTIO_MMIO_SIZE;
     if (access->is_register)
         size = sizeof(uint32_t);
-    if (access->is_event) {
+    if (access->is_event && access->is_pause) {
+        pause_and_go_on(machine);
+    } else if (access->is_event) {
         eventfd_write(machine->event_fd, 1 + access->place % 256u);
         let_thread_work(machine);
     } else if (access->is_ram) {
@@ -299,6 +317,7 @@ void fuzz_seeds(void)
         {.is_event = 1, .place = 3},
         READ(CONFIG_GENERATION),
         WRITE(INTERRUPT_ACK, 3),
+        {.is_event = 1, .is_pause = 1},
         WRITE(QUEUE_READY, 0),
     };
     static const struct access regions[] = {

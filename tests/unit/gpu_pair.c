@@ -144,20 +144,37 @@ static void check_empty(void)
     ck_assert_uint_eq(pair.two.renderer.contexts, pair.one.renderer.contexts);
 }
 
+bool gpu_pair_load_from(struct state_reader *reader)
+{
+    two_has_renderer = false;
+    bool loaded = gpu_load(&pair.two.gpu, reader, &pair.error);
+    if (!loaded)
+        check_empty();
+    bool good = loaded && state_reader_check(reader, &pair.error);
+    if (!good)
+        clear(&pair.two);
+    return good;
+}
+
 bool gpu_pair_load(const uint8_t *bytes, size_t size)
 {
     struct state_reader reader;
     if (!state_reader_init(&reader, bytes, size, &pair.error))
         return false;
     add_fds(&reader);
-    two_has_renderer = false;
-    bool loaded = gpu_load(&pair.two.gpu, &reader, &pair.error);
-    if (!loaded)
-        check_empty();
-    bool good = loaded && state_reader_check(&reader, &pair.error);
+    bool good = gpu_pair_load_from(&reader);
     state_reader_finish(&reader);
-    if (!good)
-        clear(&pair.two);
+    return good;
+}
+
+bool gpu_pair_save_again(struct state_writer *again)
+{
+    /* The fake renderer saves what is in the first one's. */
+    pair.two.gpu.renderer.context = &pair.one.renderer;
+    state_writer_init(again);
+    bool good =
+        gpu_save(&pair.two.gpu, again, &pair.error) && state_complete(again, &pair.error);
+    pair.two.gpu.renderer.context = &pair.two.renderer;
     return good;
 }
 

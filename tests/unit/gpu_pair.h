@@ -31,6 +31,11 @@ bool gpu_pair_save(void);
 /* Such bytes, and the descriptors of pair.writer, are what the second one loads. If it fails, it
  * is empty again. */
 bool gpu_pair_load(const uint8_t *bytes, size_t size);
+/* The same of a reader, which the caller finishes. */
+bool gpu_pair_load_from(struct state_reader *reader);
+
+/* What the second one has loaded is saved; gpu_save_finish() of it, and the writer's end, follow. */
+bool gpu_pair_save_again(struct state_writer *again);
 
 /* Both of it, and the first one ends; they must work. */
 void gpu_pair_hand_over(void);
