@@ -32,6 +32,7 @@ const struct scenario scenarios[] = {
     {"attributes",    scenario_attributes,    "host memory through every attribute"},
     {"experiment-moving",  scenario_experiment_moving,  "memory that the host moves meanwhile"},
     {"experiment-revoked", scenario_experiment_revoked, "memory that the host takes away meanwhile"},
+    {"experiment-held",    scenario_experiment_held,    "memory that a device of the host has, too"},
     {"blob-overrun",  scenario_blob_overrun,  "a blob that is larger than its buffer"},
     {"bad-commands",  scenario_bad_commands,  "commands that must be refused"},
     {"window-full",   scenario_window_full,   "fills the window"},

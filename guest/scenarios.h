@@ -42,6 +42,7 @@ bool scenario_indirect(struct guest *guest);
 bool scenario_event_index(struct guest *guest);
 bool scenario_experiment_moving(struct guest *guest);
 bool scenario_experiment_revoked(struct guest *guest);
+bool scenario_experiment_held(struct guest *guest);
 bool scenario_attributes(struct guest *guest);
 bool scenario_blob_overrun(struct guest *guest);
 bool scenario_bad_commands(struct guest *guest);

@@ -11,6 +11,8 @@
  * this, then takes the mmap_lock of those address spaces once: mmap() holds it for
  * writing until its VMA is linked. From then on all entries can be found.
  */
+#include <linux/atomic.h>
+#include <linux/dma-resv.h>
 #include <linux/err.h>
 #include <linux/mm.h>
 #include <linux/mmap_lock.h>
@@ -18,6 +20,9 @@
 #include <linux/slab.h>
 
 #include "buffer.h"
+#include "compat.h"
+
+static atomic_t count_of_all = ATOMIC_INIT(0);
 
 struct filler {
 	struct list_head node;
@@ -59,8 +64,7 @@ static void forget(struct list_head *fillers, bool wait)
 	INIT_LIST_HEAD(fillers);
 }
 
-/* Takes the buffer's lock, and all pages out of all mappings. None comes back before
- * end_change(). */
+/* mmap() makes no entries any more, and those that it has made can be found. */
 static void begin_change(struct buffer *buffer)
 {
 	LIST_HEAD(fillers);
@@ -71,7 +75,12 @@ static void begin_change(struct buffer *buffer)
 	list_splice_init(&buffer->fillers, &fillers);
 	mutex_unlock(&buffer->lock);
 	forget(&fillers, true);
+}
 
+/* Takes the buffer's lock, and all pages out of all mappings. None comes back before
+ * end_change(). */
+static void empty_mappings(struct buffer *buffer)
+{
 	mutex_lock(&buffer->lock);
 	unmap_mapping_range(buffer->dmabuf->file->f_mapping, 0, 0, 1);
 	buffer->counters.zaps++;
@@ -83,26 +92,43 @@ static void end_change(struct buffer *buffer)
 	mutex_unlock(&buffer->lock);
 }
 
-/* Under control: fresh has what the buffer has. */
+/* Tells the importers. EBUSY: one of them has the pages for good, or does not let go. */
+static int call_back(struct buffer *buffer)
+{
+	size_t left;
+
+	dma_resv_assert_held(buffer->dmabuf->resv);
+	if (buffer->pins)
+		return -EBUSY;
+	dma_buf_invalidate_mappings(buffer->dmabuf);
+	mutex_lock(&buffer->lock);
+	left = buffer->dma_mappings;
+	mutex_unlock(&buffer->lock);
+	return left ? -EBUSY : 0;
+}
+
+/* Under control: fresh has what the buffer has. No importer maps meanwhile: that takes
+ * the reservation lock. */
 static int exchange(struct buffer *buffer, struct backing *fresh)
 {
+	struct dma_resv *reservation = buffer->dmabuf->resv;
 	int error;
 
-	mutex_lock(&buffer->lock);
-	error = buffer->dma_mappings ? -EBUSY : 0;
-	mutex_unlock(&buffer->lock);
-	if (error)
-		return error;
 	begin_change(buffer);
-	/* again: an importer may have come */
-	error = buffer->dma_mappings
-			? -EBUSY
-			: backing_copy(fresh, &buffer->backing, buffer->device);
+	dma_resv_lock(reservation, NULL);
+	error = call_back(buffer);
+	if (error) {
+		mutex_lock(&buffer->lock);
+	} else {
+		empty_mappings(buffer);
+		error = backing_copy(fresh, &buffer->backing, buffer->device);
+	}
 	if (!error) {
 		swap(*fresh, buffer->backing);
 		buffer->counters.moves++;
 	}
 	end_change(buffer);
+	dma_resv_unlock(reservation);
 	return error;
 }
 
@@ -145,6 +171,7 @@ int buffer_set_attribute(struct buffer *buffer, enum dmabuf_lab_attribute attrib
 	mutex_lock(&buffer->control);
 	if (!buffer->revoked) {
 		begin_change(buffer);
+		empty_mappings(buffer);
 		error = backing_set_attribute(&buffer->backing, attribute,
 					      buffer->device);
 		end_change(buffer);
@@ -158,8 +185,12 @@ void buffer_revoke(struct buffer *buffer)
 	mutex_lock(&buffer->control);
 	if (!buffer->revoked) {
 		begin_change(buffer);
+		dma_resv_lock(buffer->dmabuf->resv, NULL);
+		empty_mappings(buffer);
 		buffer->revoked = true;
 		end_change(buffer);
+		dma_buf_invalidate_mappings(buffer->dmabuf);
+		dma_resv_unlock(buffer->dmabuf->resv);
 	}
 	mutex_unlock(&buffer->control);
 }
@@ -191,7 +222,13 @@ struct buffer *buffer_create(const struct dmabuf_lab_create *request,
 	INIT_LIST_HEAD(&buffer->fillers);
 	mutex_init(&buffer->control);
 	mutex_init(&buffer->lock);
+	atomic_inc(&count_of_all);
 	return buffer;
+}
+
+u32 buffer_count(void)
+{
+	return atomic_read(&count_of_all);
 }
 
 void buffer_destroy(struct buffer *buffer)
@@ -201,4 +238,5 @@ void buffer_destroy(struct buffer *buffer)
 	mutex_destroy(&buffer->lock);
 	mutex_destroy(&buffer->control);
 	kfree(buffer);
+	atomic_dec(&count_of_all);
 }

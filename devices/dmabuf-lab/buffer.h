@@ -7,13 +7,13 @@
  * Locks, in the order in which they are taken:
  *   control     one change at a time
  *   mmap_lock   of a process: faults and mmap() come with it (or with their VMA's lock)
+ *   the dma-buf's reservation lock: importers come with it
  *   lock        what follows it in the structure
  *   unmap_mapping_range()'s: i_mmap_rwsem, page tables, MMU notifiers (KVM)
  *
  * So nothing may touch user memory, which can fault, under `lock`; and no mmap_lock may be
  * taken under it. Nobody takes `lock` under i_mmap_rwsem or in a notifier: there is no
- * shrinker here. The reservation lock of a dma-buf comes before `lock` (importers), and is
- * never taken under it.
+ * shrinker here.
  */
 #ifndef DMABUF_LAB_BUFFER_H
 #define DMABUF_LAB_BUFFER_H
@@ -36,6 +36,8 @@ struct buffer {
 
 	struct mutex control;
 
+	size_t pins; /* under the reservation lock */
+
 	struct mutex lock;
 	struct backing backing;
 	bool revoked;
@@ -52,8 +54,11 @@ struct buffer *buffer_create(const struct dmabuf_lab_create *request,
 /* Nothing is mapped any more. */
 void buffer_destroy(struct buffer *buffer);
 
+/* How many there are. */
+u32 buffer_count(void);
+
 /* New pages with the same content. EOPNOTSUPP a BAR; ENODEV revoked; EBUSY an importer
- * has it mapped; or an error of backing_create_ram(). After an error the buffer is as
+ * has it mapped and does not let go when it is told; or an error of backing_create_ram(). After an error the buffer is as
  * it was. */
 int buffer_move(struct buffer *buffer);
 

@@ -29,4 +29,18 @@ static inline vm_fault_t insert_special_mixed(struct vm_area_struct *vma,
 #define IMPORT_DMA_BUF MODULE_IMPORT_NS("DMA_BUF")
 #endif
 
+/*
+ * An importer is told of a move by move_notify; by another name since 7.1 (the number is
+ * inferred: 7.2 has it). Until then CONFIG_DMABUF_MOVE_NOTIFY decides: without it, as in
+ * Debian's 6.12, dma-buf pins for each mapping, also of those who could be told.
+ */
+#if LINUX_VERSION_CODE < KERNEL_VERSION(7, 1, 0)
+#define INVALIDATE_MAPPINGS         move_notify
+#define dma_buf_invalidate_mappings dma_buf_move_notify
+#define PINS_EVERYBODY              (!IS_ENABLED(CONFIG_DMABUF_MOVE_NOTIFY))
+#else
+#define INVALIDATE_MAPPINGS invalidate_mappings
+#define PINS_EVERYBODY      0
+#endif
+
 #endif

@@ -9,6 +9,7 @@
  *   memory_type  what the architecture keeps on record about those
  *   mapping      user space's mappings
  *   importer     a look at any dma-buf as importers see it
+ *   holder       an importer that stays
  */
 #include <linux/dma-buf.h>
 #include <linux/dma-mapping.h>
@@ -22,7 +23,9 @@
 #include <linux/uaccess.h>
 
 #include "buffer.h"
+#include "compat.h"
 #include "exporter.h"
+#include "holder.h"
 #include "importer.h"
 
 #define FLAGS                                                               \
@@ -87,6 +90,40 @@ static long create(struct dmabuf_lab_create __user *argument)
 		return -EFAULT;
 	}
 	fd_install(fd, dmabuf->file);
+	return 0;
+}
+
+static long hold(struct dmabuf_lab_hold __user *argument)
+{
+	struct dmabuf_lab_hold request;
+	struct dma_buf *dmabuf;
+	struct file *file;
+	int fd;
+
+	if (copy_from_user(&request, argument, sizeof(request)))
+		return -EFAULT;
+	if (request.holding >= DMABUF_LAB_HOLDING_COUNT)
+		return -EINVAL;
+	dmabuf = dma_buf_get(request.fd);
+	if (IS_ERR(dmabuf))
+		return PTR_ERR(dmabuf);
+	fd = get_unused_fd_flags(O_CLOEXEC);
+	file = fd < 0 ? ERR_PTR(fd)
+		      : holder_create(dmabuf, device.this_device, request.holding);
+	if (IS_ERR(file)) {
+		dma_buf_put(dmabuf);
+		if (fd >= 0)
+			put_unused_fd(fd);
+		return PTR_ERR(file);
+	}
+	request.holder = fd;
+	request.pins_everybody = PINS_EVERYBODY;
+	if (copy_to_user(argument, &request, sizeof(request))) {
+		put_unused_fd(fd);
+		fput(file);
+		return -EFAULT;
+	}
+	fd_install(fd, file);
 	return 0;
 }
 
@@ -168,6 +205,9 @@ static long dispatch(unsigned int command, void *argument)
 		return on_buffer(*fd, counters, argument);
 	case DMABUF_LAB_IOCTL_IMPORT:
 		return import(argument);
+	case DMABUF_LAB_IOCTL_BUFFERS:
+		*(u32 *)argument = buffer_count();
+		return 0;
 	default:
 		return -ENOTTY;
 	}
@@ -187,6 +227,8 @@ static long device_ioctl(struct file *file, unsigned int command, unsigned long 
 
 	if (command == DMABUF_LAB_IOCTL_CREATE)
 		return create(user);
+	if (command == DMABUF_LAB_IOCTL_HOLD)
+		return hold(user);
 	if (_IOC_TYPE(command) != 'L' || size > sizeof(copy))
 		return -ENOTTY;
 	if (copy_from_user(&copy, user, size))

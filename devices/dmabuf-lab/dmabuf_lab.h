@@ -87,22 +87,56 @@ struct dmabuf_lab_import {
 	__u32 pad;
 };
 
+/* How a device that stays has a buffer. */
+enum dmabuf_lab_holding {
+	/* attached and mapped for good; pinned, if the exporter can pin */
+	DMABUF_LAB_STATIC,
+	DMABUF_LAB_PINNED,  /* as STATIC, but it is told when the buffer is taken away */
+	DMABUF_LAB_DYNAMIC, /* told when the buffer moves, lets go, and maps it anew */
+	DMABUF_LAB_HOLDING_COUNT
+};
+
+struct dmabuf_lab_hold {
+	__s32 fd; /* of any dma-buf; it can be closed then */
+	__u32 holding;
+	__s32 holder; /* out: the device lets go when this descriptor is closed */
+	/* out: this kernel pins for each mapping, also for DYNAMIC
+	 * (CONFIG_DMABUF_MOVE_NOTIFY is off) */
+	__u32 pins_everybody;
+};
+
+/* One access of the device, by its DMA addresses. */
+struct dmabuf_lab_access {
+	__u64 offset; /* bytes, a multiple of 8 */
+	__u64 word;   /* out: what it reads there */
+	__u32 told;   /* out: how often it was told to let go */
+	__s32 error; /* out: 0, or the errno of mapping the buffer anew: nothing was read */
+};
+
 /* EINVAL a value that is none of the above, or struct pages of other than PAGES;
  * ENOMEM; EINTR the caller is being killed. BAR: ENODEV no such device; EBUSY it has a
  * driver, or the BAR is in use; ENXIO the BAR is no memory, or smaller. */
 #define DMABUF_LAB_IOCTL_CREATE _IOWR('L', 0, struct dmabuf_lab_create)
 /* A new backing of the same kind with the same content; all mappings are emptied, and
  * refill at their next access. EOPNOTSUPP a BAR does not move; EBUSY a device has it
- * mapped; ENOMEM; EINTR. Of MOVE and all below: EBADF no fd; EINVAL no dma-buf, or of
+ * mapped and does not let go; ENOMEM; EINTR. Of MOVE and all below: EBADF no fd; EINVAL no dma-buf, or of
  * another exporter. Of MOVE and SET_ATTRIBUTE: ENODEV revoked. */
 #define DMABUF_LAB_IOCTL_MOVE _IOW('L', 1, __s32)
 /* Empties all mappings; they refill with this attribute. vm_page_prot of mappings that
  * there are stays what it was, as TTM's. */
 #define DMABUF_LAB_IOCTL_SET_ATTRIBUTE _IOW('L', 2, struct dmabuf_lab_set_attribute)
-/* Empties all mappings; an access is SIGBUS from now on. */
+/* Empties all mappings; an access is SIGBUS from now on. Devices are told; one that cannot
+ * be told keeps what it has mapped. */
 #define DMABUF_LAB_IOCTL_REVOKE   _IOW('L', 3, __s32)
 #define DMABUF_LAB_IOCTL_COUNTERS _IOWR('L', 4, struct dmabuf_lab_counters)
 /* Of any dma-buf. */
 #define DMABUF_LAB_IOCTL_IMPORT _IOWR('L', 5, struct dmabuf_lab_import)
+/* Of any dma-buf. EINVAL no such holding; EBADF, EINVAL no dma-buf; or an error of the
+ * exporter. */
+#define DMABUF_LAB_IOCTL_HOLD _IOWR('L', 6, struct dmabuf_lab_hold)
+/* How many buffers of this module there are: __u32. */
+#define DMABUF_LAB_IOCTL_BUFFERS _IOR('L', 7, __u32)
+/* Of a holder's descriptor. EINVAL the offset; EFAULT the memory is not RAM. */
+#define DMABUF_LAB_IOCTL_ACCESS _IOWR('L', 8, struct dmabuf_lab_access)
 
 #endif

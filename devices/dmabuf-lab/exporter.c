@@ -18,6 +18,22 @@
 
 /* --- importers --- */
 
+/* Under the reservation lock, as map_dma() and unmap_dma(). */
+static int pin(struct dma_buf_attachment *attachment)
+{
+	struct buffer *buffer = attachment->dmabuf->priv;
+
+	buffer->pins++;
+	return 0;
+}
+
+static void unpin(struct dma_buf_attachment *attachment)
+{
+	struct buffer *buffer = attachment->dmabuf->priv;
+
+	buffer->pins--;
+}
+
 /* Under the buffer's lock. */
 static struct sg_table *map_pages(struct buffer *buffer, struct device *device,
 				  enum dma_data_direction direction)
@@ -156,6 +172,8 @@ static void release(struct dma_buf *dmabuf)
 /* Having begin_cpu_access and end_cpu_access says that a buffer needs them: two
  * tables. */
 static const struct dma_buf_ops coherent_ops = {
+	.pin = pin,
+	.unpin = unpin,
 	.map_dma_buf = map_dma,
 	.unmap_dma_buf = unmap_dma,
 	.release = release,
@@ -166,6 +184,8 @@ static const struct dma_buf_ops coherent_ops = {
 };
 
 static const struct dma_buf_ops synced_ops = {
+	.pin = pin,
+	.unpin = unpin,
 	.map_dma_buf = map_dma,
 	.unmap_dma_buf = unmap_dma,
 	.release = release,

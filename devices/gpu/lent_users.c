@@ -62,7 +62,15 @@ enum lent_users lent_users_count(int fd, uint64_t *others)
 struct holder {
     unsigned descriptors;
     unsigned mappings;
+    bool hidden; /* this process may not look at it */
 };
+
+/* A process that has ended meanwhile hides nothing, and a thread of the kernel has no mappings
+ * (fs/proc/base.c, proc_mem_open()). */
+static bool is_hidden(int error)
+{
+    return error != ENOENT && error != ESRCH;
+}
 
 static void count_descriptors(const char *process, uint64_t inode, struct holder *holder)
 {
@@ -71,6 +79,7 @@ static void count_descriptors(const char *process, uint64_t inode, struct holder
     snprintf(path, sizeof path, "/proc/%s/fdinfo", process);
     DIR *folder = opendir(path);
     const struct dirent *entry;
+    holder->hidden = holder->hidden || (!folder && is_hidden(errno));
     while (folder && (entry = readdir(folder)) != NULL) {
         snprintf(path, sizeof path, "/proc/%s/fdinfo/%.20s", process, entry->d_name);
         holder->descriptors += isdigit((unsigned char)entry->d_name[0]) &&
@@ -98,6 +107,7 @@ static void count_mappings(const char *process, uint64_t inode, struct holder *h
     char line[512];
     snprintf(path, sizeof path, "/proc/%.20s/maps", process);
     FILE *file = fopen(path, "re");
+    holder->hidden = holder->hidden || (!file && is_hidden(errno));
     while (file && fgets(line, sizeof line, file))
         holder->mappings += is_mapping(line, inode);
     if (file)
@@ -132,16 +142,26 @@ static const char *plural(unsigned count)
     return count == 1 ? "" : "s";
 }
 
+/* How far this process could look. */
+struct view {
+    bool hides;    /* a process that it may not look at */
+    bool has_self; /* itself: else /proc cannot be listed */
+};
+
 /* Returns how many of the others it has. */
-static uint64_t name_process(const char *process, uint64_t inode, char *text, size_t size)
+static uint64_t name_process(const char *process, uint64_t inode, struct view *view,
+                             char *text, size_t size)
 {
     struct holder holder = {0};
     char name[32];
     bool is_own = strtol(process, NULL, 10) == (long)getpid();
     count_descriptors(process, inode, &holder);
     count_mappings(process, inode, &holder);
-    if (is_own && holder.descriptors > 0)
+    view->hides = view->hides || holder.hidden;
+    if (is_own && holder.descriptors > 0) {
         holder.descriptors--;
+        view->has_self = true;
+    }
     if (holder.descriptors + holder.mappings == 0)
         return 0;
     read_name(process, name, sizeof name);
@@ -156,18 +176,22 @@ void lent_users_name(int fd, uint64_t others, char *text, size_t size)
 {
     struct info own;
     uint64_t named = 0;
+    struct view view = {0};
     text[0] = '\0';
     DIR *folder = read_own(fd, &own) ? opendir("/proc") : NULL;
     const struct dirent *entry;
     while (folder && named < others && (entry = readdir(folder)) != NULL)
         if (isdigit((unsigned char)entry->d_name[0]))
-            named += name_process(entry->d_name, own.inode, text, size);
+            named += name_process(entry->d_name, own.inode, &view, text, size);
     if (folder)
         closedir(folder);
     if (named < others)
-        add(text, size,
-            "%s%llu held by a driver that imported it, or by a process that this one may "
-            "not look at (inode %llu)",
-            text[0] ? "; and " : "", (unsigned long long)(others - named),
+        add(text, size, "%s%llu held by %s (inode %llu)", text[0] ? "; and " : "",
+            (unsigned long long)(others - named),
+            view.hides || !view.has_self
+                ? "a driver that imported it, or by a process that this one may not "
+                  "look at"
+                : "no process: a driver imported it, or it is on its way through a "
+                  "socket",
             (unsigned long long)own.inode);
 }

@@ -107,6 +107,7 @@ enum case_watch {
     WATCH_SERVER_STORM,
     WATCH_UPDATES, /* update_* */
     WATCH_LENT,
+    WATCH_LENT_DEVICE,
 };
 
 struct e2e_case {

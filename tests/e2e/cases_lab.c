@@ -125,6 +125,9 @@ const struct e2e_case e2e_cases_lab[] = {
     {.name = "lent-overdue", .needs = LAB, .scenario = "scenario=lent how=overdue",
      .arguments = {"--gpu=2d", "--lent-timeout=1", "--lent-overdue=fail", "--sandbox=off"}, .watch = WATCH_LENT, .out = {"PASS lent"},
      .err = {"16384 bytes of guest memory are still lent", "(e2e-tests): 0 descriptors, 1 mapping"}},
+    {.name = "lent-held-by-a-device", .needs = LAB, .scenario = "scenario=lent how=overdue",
+     .arguments = {"--gpu=2d", "--lent-timeout=1", "--lent-overdue=fail", "--sandbox=off"}, .watch = WATCH_LENT_DEVICE,
+     .out = {"PASS lent"}, .err = {"are still lent", "held by no process: a driver imported it"}},
 
     /* What happens under a guest. */
     {.name = "moved-while-mapped", .needs = LAB, .scenario = "scenario=exporter-moves",

@@ -207,8 +207,8 @@ START_TEST(case_holds)
     static struct lent_watch holder;
     host_watch_init(&watch, test->watch);
     server_watch_init(&killer, test->watch);
-    lent_watch_init(&holder);
-    bool holds = test->watch == WATCH_LENT;
+    lent_watch_init(&holder, test->watch == WATCH_LENT_DEVICE);
+    bool holds = test->watch == WATCH_LENT || test->watch == WATCH_LENT_DEVICE;
     const struct run_plan plan = {
         .arguments = arguments,
         .environment = environment,

@@ -115,6 +115,13 @@ int lab_import(const struct lab *lab, int fd, struct dmabuf_lab_import *import)
     return ioctl(lab->device, DMABUF_LAB_IOCTL_IMPORT, import) == 0 ? 0 : errno;
 }
 
+int lab_hold(const struct lab *lab, int fd, uint32_t holding,
+             struct dmabuf_lab_hold *hold)
+{
+    *hold = (struct dmabuf_lab_hold){.fd = fd, .holding = holding, .holder = -1};
+    return ioctl(lab->device, DMABUF_LAB_IOCTL_HOLD, hold) == 0 ? 0 : errno;
+}
+
 struct dmabuf_lab_counters lab_counters(const struct lab *lab, int fd)
 {
     struct dmabuf_lab_counters counters = {.fd = fd};

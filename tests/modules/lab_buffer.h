@@ -35,6 +35,9 @@ int lab_move(const struct lab *lab, int fd);
 int lab_set_attribute(const struct lab *lab, int fd, uint32_t attribute);
 int lab_revoke(const struct lab *lab, int fd);
 int lab_import(const struct lab *lab, int fd, struct dmabuf_lab_import *import);
+/* The caller closes hold->holder. */
+int lab_hold(const struct lab *lab, int fd, uint32_t holding,
+             struct dmabuf_lab_hold *hold);
 
 /* All 0 if it fails. */
 struct dmabuf_lab_counters lab_counters(const struct lab *lab, int fd);

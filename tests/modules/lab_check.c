@@ -248,6 +248,7 @@ int main(int count, char **arguments)
     check_flags(&context);
     cases_refusals(&context.checks, &context.lab);
     cases_races(&context.checks, &context.lab);
+    cases_holders(&context.checks, &context.lab);
     cases_log_end(&context.checks, log);
     return checks_finish(&context.checks);
 }

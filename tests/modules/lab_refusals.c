@@ -131,7 +131,8 @@ static void refuse_requests(struct checks *checks, const struct lab *lab)
     check(checks,
           ioctl(lab->device, DMABUF_LAB_IOCTL_CREATE, NULL) != 0 && errno == EFAULT,
           "CREATE without a structure: no EFAULT");
-    check(checks, ioctl(lab->device, _IOW('L', 6, int), &request) != 0 && errno == ENOTTY,
+    check(checks,
+          ioctl(lab->device, _IOW('L', 63, int), &request) != 0 && errno == ENOTTY,
           "an unknown request: no ENOTTY");
     /* the fd cannot be told: the structure is read-only */
     struct dmabuf_lab_create *page =

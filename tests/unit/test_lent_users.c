@@ -85,7 +85,7 @@ static void kernel_counts_imports(int fd)
     }
     /* drivers/gpu/drm/drm_prime.c has three references for one import. */
     expect_users(fd, 3);
-    expect_text(fd, "3 held by a driver");
+    expect_text(fd, "3 held by no process: a driver imported it");
     drmCloseBufferHandle(node, handle);
     expect_users(fd, 0);
     close(node);

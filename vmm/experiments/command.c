@@ -40,6 +40,10 @@ const struct experiment experiments[] = {
      "KVM_RUN ends with EFAULT for the whole VM: drop the memslot and let the vCPU try again, so that the guest reads all ones "
      "(virt/kvm/kvm_main.c, hva_to_pfn: KVM_PFN_ERR_FAULT)",
      experiment_revoked},
+    {"held-by-a-device", "what may the owner do with a buffer that a guest and a device have?",
+     "a guest's mapping is taken away at any moment; a device has to be told: a static or pinned importer forbids a move, and one "
+     "that cannot be told reads on after a revoke (drivers/dma-buf/dma-buf.c, dma_buf_invalidate_mappings, dma_buf_pin_on_map)",
+     experiment_held_by_a_device},
     {"pfn-zero-refcount", "can a guest use pages that have no reference count of their own?",
      "nothing is refused before the first touch: before Linux 6.13 KVM_RUN ends with EFAULT at pages behind the first of a "
      "block (virt/kvm/kvm_main.c, hva_to_pfn_remapped, kvm_try_get_pfn)",

@@ -20,7 +20,7 @@
 #include "vmm/experiments/command.h"
 #include "vmm/matrix/machine.h"
 
-#define EXPERIMENT_ROWS_MAX   24
+#define EXPERIMENT_ROWS_MAX   32
 #define EXPERIMENT_SIGHTS_MAX 8
 #define EXPERIMENT_WORD       96
 

@@ -18,6 +18,9 @@ void experiment_moving_buffer(const struct experiment_host *host,
 void experiment_attribute_change(const struct experiment_host *host,
                                  struct experiment_log *log);
 void experiment_revoked(const struct experiment_host *host, struct experiment_log *log);
+/* holders.c */
+void experiment_held_by_a_device(const struct experiment_host *host,
+                                 struct experiment_log *log);
 /* access.c */
 void experiment_needs_sync(const struct experiment_host *host,
                            struct experiment_log *log);
