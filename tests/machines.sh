@@ -25,8 +25,8 @@ vfio_cases='--env S2VMM_CASE=vfio-*,foreign-buffers-vfio'
 memfd_cases='--env S2VMM_CASE=guest-memfd-*,foreign-*'
 # Cases that take minutes: of these patterns, what no machine of the tables below runs is run by those of "more".
 more_cases='update-* linux-update-* guest-memfd-* process-* *?over?PCI *?with?slots'
-vfio_x86='--modules kvm-amd,vfio-pci,vfio_iommu_type1 --device edu --linux-guest'
-vfio_arm64='--modules vfio-pci,vfio_iommu_type1 --device edu --linux-guest'
+vfio_x86='--modules kvm-amd,vfio-pci,vfio_iommu_type1 --device ivshmem,edu --linux-guest'
+vfio_arm64='--modules vfio-pci,vfio_iommu_type1 --device ivshmem,edu --linux-guest'
 lab_x86='--modules kvm-amd,vgem,dmabuf-info,dmabuf-lab --device ivshmem'
 lab_arm64='--modules vgem,dmabuf-info,dmabuf-lab --device ivshmem'
 lab_machines_x86="
@@ -114,7 +114,7 @@ arm-hostile-san-pci | --tree forky --kernel 7.2 --cpu nofwb --modules vgem $gbm 
 nofwb-6.12    | --tree trixie --kernel 6.12 --cpu nofwb   $arm_exporters       | matrix
 vfio-7.2      | --tree trixie --kernel 7.2  --cpu nofwb   $arm_exporters       | matrix-vfio
 qemu-11.1     | --tree trixie --kernel 7.2  --cpu nofwb   --qemu 11.1 $arm_exporters | matrix
-arm-unit-all  | --tree trixie --kernel 7.2  --cpu nofwb   --modules vgem,vfio-pci,vfio_iommu_type1 --device edu --env CK_FORK=no --env S2VMM_LIFETIME_STEPS=2000 | kvm,arm64 | vfio:unit-tests
+arm-unit-all  | --tree trixie --kernel 7.2  --cpu nofwb   --modules vgem,vfio-pci,vfio_iommu_type1 --device ivshmem,edu --env CK_FORK=no --env S2VMM_LIFETIME_STEPS=2000 | kvm,arm64 | vfio:unit-tests
 arm-mesa      | --tree trixie --kernel 6.12 --cpu nofwb --linux-guest --guest-disk trixie --memory 3G | kvm,arm64,venus,virgl,dmabuf,linux,+image
 lab-nofwb-6.12  | --tree trixie --kernel 6.12 --cpu nofwb  $lab_arm64                 | experiments:nofwb-6.12+matrix-lab
 lab-fwb-dic-7.3 | --tree trixie --kernel 7.3 --cpu fwb-dic $lab_arm64                 | matrix-lab

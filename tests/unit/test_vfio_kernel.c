@@ -6,9 +6,11 @@
  * QEMU's edu bound to vfio-pci.
  */
 #include <check.h>
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/udmabuf.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
@@ -25,10 +27,18 @@
 #define SECOND  (FIRST + PART)
 #define NOWHERE (64 * MIB)
 #define ELSE    (16 * MIB)
-#define RW      (VFIO_DMA_MAP_FLAG_READ | VFIO_DMA_MAP_FLAG_WRITE)
-#define MV      VFIO_DMA_MAP_FLAG_VADDR
-#define UV      VFIO_DMA_UNMAP_FLAG_VADDR
-#define UA      VFIO_DMA_UNMAP_FLAG_ALL
+/* The IOMMU's window for messages of interrupts: arch/x86/include/asm/apicdef.h, drivers/iommu
+ * (MSI_IOVA_BASE of the ARM SMMUs). */
+#ifdef __x86_64__
+#define MESSAGES UINT64_C(0xfee00000)
+#else
+#define MESSAGES UINT64_C(0x08000000)
+#endif
+#define PAGE UINT64_C(0x1000)
+#define RW   (VFIO_DMA_MAP_FLAG_READ | VFIO_DMA_MAP_FLAG_WRITE)
+#define MV   VFIO_DMA_MAP_FLAG_VADDR
+#define UV   VFIO_DMA_UNMAP_FLAG_VADDR
+#define UA   VFIO_DMA_UNMAP_FLAG_ALL
 
 static struct vfio_container container;
 static struct vfio_device device;
@@ -57,6 +67,8 @@ static bool set_up_device(const char *test)
         test_skip(test, error.text);
         return false;
     }
+    ck_assert_int_eq(fcntl(fd, F_GETFD),
+                     FD_CLOEXEC); /* who wants to exec has to clear it */
     ck_assert_msg(vfio_device_init(&device, &vfio_system_calls, EDU, fd, &error), "%s",
                   error.text);
     return true;
@@ -110,6 +122,7 @@ static const struct {
     {"take away a hole", true, UV, NOWHERE, PART, 0, 0, 0},
     {"take away ALL with a size", true, UV | UA, 0, PART, 0, EINVAL, 0},
     {"take away A", true, UV, FIRST, PART, 0, 0, PART},
+    {"VADDR with READ and WRITE, A is away", false, MV | RW, FIRST, PART, 0, EINVAL, 0},
     {"take away A again", true, UV, FIRST, PART, 0, EINVAL, 0},
     {"take away ALL, A is away", true, UV | UA, 0, 0, 0, EINVAL, 0},
     {"B was rolled back", false, MV, SECOND, PART, PART, EINVAL, 0},
@@ -165,6 +178,62 @@ START_TEST(a_container_without_an_iommu_cannot)
 }
 END_TEST
 
+/* The group of a device beside edu that vfio-pci has; -1: there is none. */
+static int open_other_group(void)
+{
+    int fd = -1;
+    DIR *folder = opendir("/sys/bus/pci/drivers/vfio-pci");
+    const struct dirent *entry;
+    while (folder && fd < 0 && (entry = readdir(folder)) != NULL) {
+        char path[320];
+        char group[128] = "";
+        snprintf(path, sizeof path, "/sys/bus/pci/drivers/vfio-pci/%s/iommu_group",
+                 entry->d_name);
+        if (strcmp(entry->d_name, EDU) == 0 || !strchr(entry->d_name, ':') ||
+            readlink(path, group, sizeof group - 1) < 0)
+            continue;
+        snprintf(path, sizeof path, "/dev/vfio/%.20s", strrchr(group, '/') + 1);
+        fd = open(path, O_RDWR | O_CLOEXEC);
+    }
+    if (folder)
+        closedir(folder);
+    return fd;
+}
+
+/* It would have to be mapped, too (vfio_iommu_type1.c, vfio_iommu_type1_attach_group()). */
+START_TEST(no_group_joins_while_ram_has_no_address)
+{
+    const char *name = "vfio_kernel: no_group_joins_while_ram_has_no_address";
+    uint64_t done;
+    if (!set_up_device(name))
+        return;
+    int group = open_other_group();
+    if (group < 0) {
+        test_skip(name, "no second device that vfio-pci has");
+        return;
+    }
+    ck_assert_int_eq(unmap(UV | UA, 0, 0, &done), 0);
+    ck_assert_int_ne(ioctl(group, VFIO_GROUP_SET_CONTAINER, &container.fd), 0);
+    ck_assert_int_eq(errno, EBUSY);
+    ck_assert_int_eq(map(MV, later, FIRST, PART), 0);
+    ck_assert_int_eq(map(MV, later + PART, SECOND, PART), 0);
+    ck_assert_int_eq(ioctl(group, VFIO_GROUP_SET_CONTAINER, &container.fd), 0);
+    ck_assert_int_eq(ioctl(group, VFIO_GROUP_SET_CONTAINER, &container.fd), -1);
+    ck_assert_int_eq(errno, EINVAL); /* it has one */
+    close(group);
+}
+END_TEST
+
+START_TEST(the_window_of_messages_takes_no_mapping)
+{
+    if (!set_up_device("vfio_kernel: the_window_of_messages_takes_no_mapping"))
+        return;
+    ck_assert_int_eq(map(RW, later, MESSAGES, PAGE), EINVAL);
+    ck_assert_int_eq(map(RW, later, MESSAGES - PAGE, 2 * PAGE), EINVAL);
+    ck_assert_int_eq(map(RW, later, MESSAGES - PAGE, PAGE), 0);
+}
+END_TEST
+
 /* Its memory can be: the memfd that it is made of. */
 START_TEST(a_dma_buf_is_not_mapped_for_dma)
 {
@@ -192,12 +261,16 @@ END_TEST
 
 /* Older kernels make none; what newer ones make cannot be mapped (drivers/vfio/pci/vfio_pci_dmabuf.c
  * has no mmap). */
-START_TEST(a_bar_as_a_dma_buf_has_no_mapping)
+static int export_bar(uint32_t region, uint64_t length, uint32_t flags)
 {
     struct get_dma_buf {
         uint32_t region, open_flags, flags, count;
         uint64_t offset, length;
-    } get = {.open_flags = O_RDWR | O_CLOEXEC, .count = 1, .length = MIB};
+    } get = {.region = region,
+             .open_flags = O_RDWR | O_CLOEXEC,
+             .flags = flags,
+             .count = 1,
+             .length = length};
     uint64_t
         request[(sizeof(struct vfio_device_feature) + sizeof get) / sizeof(uint64_t)];
     void *at = request;
@@ -205,18 +278,27 @@ START_TEST(a_bar_as_a_dma_buf_has_no_mapping)
     *feature = (struct vfio_device_feature){
         .argsz = sizeof request, .flags = VFIO_DEVICE_FEATURE_GET | VFIO_FEATURE_DMA_BUF};
     memcpy(feature->data, &get, sizeof get);
+    int buffer = ioctl(device.fd, VFIO_DEVICE_FEATURE, feature);
+    return buffer >= 0 ? buffer : -errno;
+}
+
+START_TEST(a_bar_as_a_dma_buf_has_no_mapping)
+{
     if (!set_up_device("vfio_kernel: a_bar_as_a_dma_buf_has_no_mapping"))
         return;
-    int buffer = ioctl(device.fd, VFIO_DEVICE_FEATURE, feature);
-    int why = errno;
+    int buffer = export_bar(0, MIB, 0);
     ck_assert_int_eq(buffer >= 0, device.exports_bars);
     if (buffer < 0) {
-        ck_assert_int_eq(why, ENOTTY);
+        ck_assert_int_eq(buffer, -ENOTTY);
         return;
     }
     ck_assert_ptr_eq(mmap(NULL, MIB, PROT_READ, MAP_SHARED, buffer, 0), MAP_FAILED);
     ck_assert_int_eq(errno, EINVAL);
     close(buffer);
+    ck_assert_int_eq(export_bar(0, PAGE / 2, 0), -EINVAL);
+    ck_assert_int_eq(export_bar(0, MIB + PAGE, 0), -EINVAL); /* behind its end */
+    ck_assert_int_eq(export_bar(0, MIB, 1), -EINVAL);
+    ck_assert_int_eq(export_bar(1, PAGE, 0), -ENODEV); /* edu has one BAR */
 }
 END_TEST
 
@@ -227,6 +309,8 @@ Suite *vfio_kernel_suite(void)
     tcase_add_checked_fixture(test_case, NULL, tear_down);
     tcase_add_test(test_case, new_addresses_for_mapped_ram);
     tcase_add_test(test_case, a_container_without_an_iommu_cannot);
+    tcase_add_test(test_case, no_group_joins_while_ram_has_no_address);
+    tcase_add_test(test_case, the_window_of_messages_takes_no_mapping);
     tcase_add_test(test_case, a_dma_buf_is_not_mapped_for_dma);
     tcase_add_test(test_case, a_bar_as_a_dma_buf_has_no_mapping);
     suite_add_tcase(suite, test_case);
