@@ -9,7 +9,7 @@
 #include "devices/gpu/window.h"
 
 #define SECTION "GPUD"
-#define VERSION 1u
+#define VERSION 2u /* 2: counters of lent memory */
 
 bool gpu_is_quiet(void *context)
 {
@@ -57,6 +57,14 @@ static void save_quota(const struct quota *quota, struct state_writer *writer)
     state_put64(writer, quota->slowest);
 }
 
+static void save_lent(const struct lent *lent, struct state_writer *writer)
+{
+    state_put64(writer, lent->made);
+    state_put64(writer, lent->overdue);
+    state_put64(writer, lent->longest);
+    state_put64(writer, lent->longest_wait);
+}
+
 static uint32_t capsets_of(const struct gpu *gpu)
 {
     struct renderer_capset capset;
@@ -84,6 +92,7 @@ static void save_device(struct gpu *gpu, struct state_writer *writer)
     state_put32(writer, gpu->recorder->count);
     state_put_bytes(writer, gpu->recorder->library, sizeof gpu->recorder->library);
     save_quota(&gpu->quota, writer);
+    save_lent(&gpu->lent, writer);
     state_put32(writer, gpu->context_count);
     for (unsigned i = 0; i < gpu->context_count; i++)
         state_put32(writer, gpu->contexts[i]);
@@ -228,7 +237,13 @@ static bool load_counters(struct gpu *gpu, struct state_section *section,
     return true;
 }
 
-/* Into a quota of its own: what is loaded changes the device's. */
+/* What was counted: apart from the device's own, which what is loaded changes. */
+struct counted {
+    struct quota quota;
+    bool has_lent;
+    struct lent lent; /* its counters */
+};
+
 static bool load_quota(struct quota *quota, struct state_section *section,
                        struct error *error)
 {
@@ -244,6 +259,25 @@ static bool load_quota(struct quota *quota, struct state_section *section,
     quota->slow_commands = state_get64(section);
     quota->slowest = state_get64(section);
     return true;
+}
+
+static void load_lent(struct counted *before, struct state_section *section)
+{
+    before->has_lent = section->version >= 2;
+    if (!before->has_lent)
+        return;
+    before->lent.made = state_get64(section);
+    before->lent.overdue = state_get64(section);
+    before->lent.longest = state_get64(section);
+    before->lent.longest_wait = state_get64(section);
+}
+
+static void go_on_lending(struct lent *lent, const struct lent *before)
+{
+    lent->made = before->made;
+    lent->overdue = before->overdue;
+    lent->longest = before->longest;
+    lent->longest_wait = before->longest_wait;
 }
 
 static void go_on_counting(struct quota *quota, const struct quota *before)
@@ -275,16 +309,18 @@ static bool load_contexts(struct gpu *gpu, struct state_section *section,
     return true;
 }
 
-static bool load_device(struct gpu *gpu, struct state_reader *reader, struct quota *quota,
-                        bool *hidden, struct error *error)
+static bool load_device(struct gpu *gpu, struct state_reader *reader,
+                        struct counted *before, bool *hidden, struct error *error)
 {
     struct state_section *section;
-    return state_open(reader, SECTION, 0, VERSION, &section, error) &&
-           load_configuration(gpu, section, error) &&
-           load_window(gpu, section, hidden, error) &&
-           load_guest_pat(gpu, section, error) && load_counters(gpu, section, error) &&
-           load_quota(quota, section, error) && load_contexts(gpu, section, error) &&
-           state_close(section, error);
+    if (!state_open(reader, SECTION, 0, VERSION, &section, error) ||
+        !load_configuration(gpu, section, error) ||
+        !load_window(gpu, section, hidden, error) ||
+        !load_guest_pat(gpu, section, error) || !load_counters(gpu, section, error) ||
+        !load_quota(&before->quota, section, error))
+        return false;
+    load_lent(before, section);
+    return load_contexts(gpu, section, error) && state_close(section, error);
 }
 
 static void leave_it(void *renderer, uint32_t id)
@@ -305,7 +341,7 @@ void gpu_forget_state(struct gpu *gpu)
 
 bool gpu_load(struct gpu *gpu, struct state_reader *reader, struct error *error)
 {
-    struct quota before = {0};
+    struct counted before = {0};
     bool hidden = false;
     BUG_ON(gpu->resources.count > 0 || gpu->context_count > 0);
     if (!gpu_make_renderer(gpu, error) || !load_renderer(gpu, reader, error))
@@ -315,8 +351,10 @@ bool gpu_load(struct gpu *gpu, struct state_reader *reader, struct error *error)
                 gpu_load_resources(gpu, reader, error) &&
                 gpu_load_scanouts(gpu, reader, error);
     if (good)
-        go_on_counting(&gpu->quota, &before);
-    else
+        go_on_counting(&gpu->quota, &before.quota);
+    if (good && before.has_lent)
+        go_on_lending(&gpu->lent, &before.lent);
+    if (!good)
         gpu_forget_state(gpu);
     pthread_mutex_unlock(&gpu->lock);
     if (good && hidden)

@@ -45,7 +45,7 @@ void gpu_forget_state(struct gpu *gpu);
 /* --- for the files of the state; the device's lock is held --- */
 
 #define GPU_STATE_RESOURCES         "GPUR"
-#define GPU_STATE_RESOURCES_VERSION 1u
+#define GPU_STATE_RESOURCES_VERSION 2u /* 2: when loans began */
 
 /* What a blob has of the window. */
 enum gpu_state_memory {

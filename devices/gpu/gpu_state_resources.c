@@ -124,6 +124,7 @@ static bool save_blob(const struct gpu *gpu, struct resource *resource,
     state_put64(writer, resource->size);
     state_put32(writer, resource->guest_dmabuf_made);
     state_file_put(writer, resource->guest_dmabuf_made ? resource->guest_dmabuf : -1);
+    state_put64(writer, resource->loan ? resource->loan->since : 0);
     return save_memory(gpu, resource, writer, error);
 }
 

@@ -137,6 +137,7 @@ static bool load_dmabuf(const struct load *load, struct resource *resource,
         return state_refuse(load->section, error,
                             "blob %u: no dma-buf of its guest memory", resource->id);
     }
+    uint64_t since = load->section->version >= 2 ? state_get64(load->section) : 0;
     resource->guest_dmabuf_made = made;
     resource->guest_dmabuf = fd;
     if (fd < 0)
@@ -147,7 +148,7 @@ static bool load_dmabuf(const struct load *load, struct resource *resource,
         return false;
     }
     resource->loan->fd = fd;
-    return true;
+    return load->section->version < 2 || lent_began(resource->loan, since, error);
 }
 
 static bool get_backing(const struct load *load, enum backing_kind *kind, int *fd,

@@ -18,7 +18,8 @@
  * the first blob is mapped the same. From then on, the first access to a hole ends KVM_RUN with
  * EFAULT, and KVM does not say where: all holes are laid out with one small piece of scratch memory
  * then, again and again (hostmem_fill_holes()). Reads give all ones until the guest itself
- * writes, to any hole; nobody else's bytes are ever there. See docs/performance.md.
+ * writes, to any hole; nobody else's bytes are ever there. How long a hole keeps a write is not
+ * promised. See docs/performance.md.
  *
  * The mapping of the buffer itself is made by hostmem_map(), where KVM needs it; that of a
  * buffer which is mapped already is used (slot), or is left alone (window).

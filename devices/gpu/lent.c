@@ -47,6 +47,17 @@ struct loan *lent_begin(struct gpu *gpu, uint32_t resource_id, uint64_t size,
     return loan;
 }
 
+bool lent_began(struct loan *loan, uint64_t since, struct error *error)
+{
+    if (since > loan->since)
+        return error_set(error, ERROR_GUEST_STATE,
+                         "blob %u was lent at %llu us of CLOCK_MONOTONIC, it is %llu us",
+                         loan->resource_id, (unsigned long long)since,
+                         (unsigned long long)loan->since);
+    loan->since = since;
+    return true;
+}
+
 static void keep_longest(uint64_t *longest, uint64_t begin, uint64_t end)
 {
     if (end - begin > *longest)

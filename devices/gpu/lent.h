@@ -89,6 +89,9 @@ void lent_finish(struct gpu *gpu);
  * ERROR_HOST_MEMORY. */
 struct loan *lent_begin(struct gpu *gpu, uint32_t resource_id, uint64_t size,
                         struct error *error);
+/* It is one of the s2vmm before, and began then: `since`. ERROR_GUEST_STATE: that is yet to
+ * come. */
+bool lent_began(struct loan *loan, uint64_t since, struct error *error);
 /* It never came to be: without a fd. */
 void lent_cancel(struct gpu *gpu, struct loan *loan);
 

@@ -143,6 +143,42 @@ START_TEST(serials_go_on)
 }
 END_TEST
 
+/* Its age is that of the loan, and not of the s2vmm that has it. */
+START_TEST(a_loan_goes_on)
+{
+    gpu_pair_make_everything();
+    struct lent *lent = &one()->lent;
+    struct loan *loan = gpu_pair_find(one(), GUEST)->loan;
+    ck_assert_ptr_nonnull(loan);
+    loan->since -= 1000000;
+    uint64_t since = loan->since;
+    lent->made = 7;
+    lent->overdue = 2;
+    lent->longest = 9;
+    lent->longest_wait = 8;
+    gpu_pair_hand_over();
+    lent = &two()->lent;
+    ck_assert_uint_eq(gpu_pair_find(two(), GUEST)->loan->since, since);
+    ck_assert_uint_eq(lent->made, 7);
+    ck_assert_uint_eq(lent->overdue, 2);
+    ck_assert_uint_eq(lent->longest, 9);
+    ck_assert_uint_eq(lent->longest_wait, 8);
+    use_and_end_everything();
+    ck_assert_uint_ge(lent->longest, 1000000);
+}
+END_TEST
+
+START_TEST(a_loan_that_is_yet_to_come_is_refused)
+{
+    gpu_pair_make_everything();
+    gpu_pair_find(one(), GUEST)->loan->since += 60000000;
+    ck_assert(gpu_pair_save());
+    ck_assert(!gpu_pair_load(pair.writer.bytes, pair.writer.size));
+    ck_assert_ptr_nonnull(strstr(pair.error.text, "CLOCK_MONOTONIC"));
+    gpu_save_finish(one());
+}
+END_TEST
+
 START_TEST(saved_again_it_is_the_same)
 {
     struct state_writer again;
@@ -272,12 +308,33 @@ START_TEST(the_window_is_where_the_guest_put_it)
 }
 END_TEST
 
+/* Nobody promised that a hole keeps it (docs/performance.md): all holes are as at the start. */
+START_TEST(what_was_written_into_holes_is_gone)
+{
+    uint8_t byte;
+    const uint64_t hole = DMABUF_AT - 1;
+    gpu_pair_make_everything();
+    ck_assert(hostmem_fill_holes(&one()->hostmem, &pair.error));
+    one()->hostmem.area.base[hole] = 0x5a;
+    ck_assert(fake_gpu_read(&pair.one, FAKE_WINDOW_BASE + hole, &byte));
+    ck_assert_uint_eq(byte, 0x5a);
+    gpu_pair_hand_over();
+    ck_assert(hostmem_holes_are_bare(&two()->hostmem));
+    ck_assert(!fake_gpu_read(&pair.two, FAKE_WINDOW_BASE + hole, &byte));
+    ck_assert(hostmem_fill_holes(&two()->hostmem, &pair.error));
+    check_guest_finds(hole, UINT8_MAX);
+    check_guest_finds(DMABUF_AT, 0x99);
+}
+END_TEST
+
 static TCase *make_case(const char *name, SFun set_up)
 {
     TCase *test_case = tcase_create(name);
     tcase_add_checked_fixture(test_case, set_up, gpu_pair_finish);
     tcase_add_test(test_case, a_guest_goes_on);
     tcase_add_test(test_case, serials_go_on);
+    tcase_add_test(test_case, a_loan_goes_on);
+    tcase_add_test(test_case, a_loan_that_is_yet_to_come_is_refused);
     tcase_add_test(test_case, saved_again_it_is_the_same);
     tcase_add_test(test_case, who_saves_can_go_on);
     tcase_add_test(test_case, nothing_is_a_state_too);
@@ -292,6 +349,8 @@ Suite *gpu_state_suite(void)
 {
     Suite *suite = suite_create("gpu_state");
     suite_add_tcase(suite, make_case("slot", set_up_slot));
-    suite_add_tcase(suite, make_case("window", set_up_window));
+    TCase *window = make_case("window", set_up_window);
+    tcase_add_test(window, what_was_written_into_holes_is_gone);
+    suite_add_tcase(suite, window);
     return suite;
 }
