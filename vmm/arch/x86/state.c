@@ -21,6 +21,8 @@
 
 #define CPUID_ENTRIES_MAX 256u
 #define MSRS_MAX          1024u
+#define MSRS_UNLISTED_MAX 2048u /* 4 for each of up to 255 banks, and those of MTRRs */
+#define MSRS_AT_ONCE      128u  /* KVM takes less than 256: MAX_IO_MSRS */
 #define BLOB_SIZE_MAX     (1u << 20) /* of what KVM says the size of */
 
 static bool kvm_failed(const struct vcpu *vcpu, const char *what, struct error *error)
@@ -297,51 +299,69 @@ static bool is_left_out(uint32_t index)
            index - MSR_HYPERV < MSR_HYPERV_COUNT;
 }
 
-/* False: the vCPU does not have it. */
-static bool access_msr(const struct vcpu *vcpu, unsigned long request, uint32_t index,
-                       uint64_t *value)
+struct msr {
+    uint32_t index;
+    bool exists;
+    uint64_t value;
+};
+
+/* KVM stops at one that the vCPU does not have, and tells how many there were before
+ * (arch/x86/kvm/x86.c, __msr_io): that is no error, and the next one is behind it. */
+static bool read_msrs(const struct vcpu *vcpu, struct msr *msrs, uint32_t count,
+                      struct error *error)
 {
-    uint64_t buffer[(sizeof(struct kvm_msrs) + sizeof(struct kvm_msr_entry)) / 8] = {0};
-    struct kvm_msrs *msrs = (struct kvm_msrs *)buffer;
-    struct kvm_msr_entry *entry = (struct kvm_msr_entry *)(buffer + sizeof *msrs / 8);
-    msrs->nmsrs = 1;
-    entry->index = index;
-    entry->data = *value;
-    if (ioctl(vcpu->fd, request, msrs) != 1)
-        return false;
-    *value = entry->data;
+    uint64_t
+        buffer[(sizeof(struct kvm_msrs) + MSRS_AT_ONCE * sizeof(struct kvm_msr_entry)) /
+               sizeof(uint64_t)];
+    struct kvm_msrs *batch = (struct kvm_msrs *)buffer;
+    struct kvm_msr_entry *entries = batch->entries;
+    for (uint32_t next = 0; next < count;) {
+        memset(buffer, 0, sizeof buffer);
+        batch->nmsrs = count - next < MSRS_AT_ONCE ? count - next : MSRS_AT_ONCE;
+        for (uint32_t i = 0; i < batch->nmsrs; i++)
+            entries[i].index = msrs[next + i].index;
+        int done = ioctl(vcpu->fd, KVM_GET_MSRS, batch);
+        if (done < 0)
+            return error_set(
+                error, ERROR_HOST_KVM, "KVM_GET_MSRS of vCPU %u, %u from MSR 0x%x on: %s",
+                vcpu->index, batch->nmsrs, msrs[next].index, strerror(errno));
+        for (uint32_t i = 0; i < (uint32_t)done; i++, next++) {
+            msrs[next].exists = true;
+            msrs[next].value = entries[i].data;
+        }
+        if ((uint32_t)done < batch->nmsrs)
+            msrs[next++].exists = false;
+    }
     return true;
 }
 
-static void save_msr(const struct vcpu *vcpu, uint32_t index, struct state_writer *writer)
+static void add_msrs(struct msr *msrs, uint32_t *count, uint32_t first, uint32_t number)
 {
-    uint64_t value = 0;
-    if (is_left_out(index) || !access_msr(vcpu, KVM_GET_MSRS, index, &value))
-        return;
-    state_put32(writer, index);
-    state_put64(writer, value);
+    for (uint32_t i = 0; i < number; i++)
+        if (!is_left_out(first + i))
+            msrs[(*count)++] = (struct msr){.index = first + i};
 }
 
 /* What KVM keeps for a vCPU without having it in its list (arch/x86/kvm/x86.c): MTRRs, banks of
  * machine checks, and AMD's DE_CFG, which Linux writes. */
-static void save_unlisted_msrs(const struct vcpu *vcpu, struct state_writer *writer)
+static bool add_unlisted_msrs(const struct vcpu *vcpu, struct msr *msrs, uint32_t *count,
+                              struct error *error)
 {
-    for (uint32_t i = 0; i < 2 * MTRR_VARIABLE_COUNT; i++)
-        save_msr(vcpu, MSR_MTRR_VARIABLE + i, writer);
-    save_msr(vcpu, MSR_MTRR_FIX64K, writer);
-    for (uint32_t i = 0; i < 2; i++)
-        save_msr(vcpu, MSR_MTRR_FIX16K + i, writer);
-    for (uint32_t i = 0; i < 8; i++)
-        save_msr(vcpu, MSR_MTRR_FIX4K + i, writer);
-    save_msr(vcpu, MSR_MTRR_DEF_TYPE, writer);
-    uint64_t capability = 0;
-    if (access_msr(vcpu, KVM_GET_MSRS, MSR_MCG_CAP, &capability))
-        for (uint32_t i = 0; i < 4 * (capability & MCG_CAP_BANKS); i++)
-            save_msr(vcpu, MSR_MC0_CTL + i, writer);
-    save_msr(vcpu, MSR_DE_CFG, writer);
+    struct msr capability = {.index = MSR_MCG_CAP};
+    if (!read_msrs(vcpu, &capability, 1, error))
+        return false;
+    uint32_t banks = capability.exists ? capability.value & MCG_CAP_BANKS : 0;
+    add_msrs(msrs, count, MSR_MTRR_VARIABLE, 2 * MTRR_VARIABLE_COUNT);
+    add_msrs(msrs, count, MSR_MTRR_FIX64K, 1);
+    add_msrs(msrs, count, MSR_MTRR_FIX16K, 2);
+    add_msrs(msrs, count, MSR_MTRR_FIX4K, 8);
+    add_msrs(msrs, count, MSR_MTRR_DEF_TYPE, 1);
+    add_msrs(msrs, count, MSR_MC0_CTL, 4 * banks);
+    add_msrs(msrs, count, MSR_DE_CFG, 1);
+    return true;
 }
 
-static bool save_msrs(const struct vcpu *vcpu, struct state_writer *writer,
+static bool list_msrs(const struct vcpu *vcpu, struct msr *msrs, uint32_t *count,
                       struct error *error)
 {
     struct kvm_msr_list *list =
@@ -351,15 +371,43 @@ static bool save_msrs(const struct vcpu *vcpu, struct state_writer *writer,
     list->nmsrs = MSRS_MAX;
     bool good = kvm_ioctl(vcpu->vm->kvm.fd, KVM_GET_MSR_INDEX_LIST, list) == 0 ||
                 kvm_failed(vcpu, "KVM_GET_MSR_INDEX_LIST", error);
+    for (uint32_t i = 0; good && i < list->nmsrs; i++)
+        add_msrs(msrs, count, list->indices[i], 1);
+    free(list);
+    return good && add_unlisted_msrs(vcpu, msrs, count, error);
+}
+
+static bool save_msrs(const struct vcpu *vcpu, struct state_writer *writer,
+                      struct error *error)
+{
+    uint32_t count = 0;
+    struct msr *msrs = calloc(MSRS_MAX + MSRS_UNLISTED_MAX, sizeof *msrs);
+    if (msrs == NULL)
+        return error_set(error, ERROR_HOST_MEMORY, "no memory for MSRs");
+    bool good =
+        list_msrs(vcpu, msrs, &count, error) && read_msrs(vcpu, msrs, count, error);
     if (good) {
         state_begin(writer, "MSRS", vcpu->index, 1);
-        for (uint32_t i = 0; i < list->nmsrs; i++)
-            save_msr(vcpu, list->indices[i], writer);
-        save_unlisted_msrs(vcpu, writer);
+        for (uint32_t i = 0; i < count; i++) {
+            if (!msrs[i].exists)
+                continue;
+            state_put32(writer, msrs[i].index);
+            state_put64(writer, msrs[i].value);
+        }
         state_end(writer);
     }
-    free(list);
+    free(msrs);
     return good;
+}
+
+/* 1: it has been written; 0: the vCPU does not take it. */
+static int write_msr(const struct vcpu *vcpu, uint32_t index, uint64_t value)
+{
+    uint64_t buffer[(sizeof(struct kvm_msrs) + sizeof(struct kvm_msr_entry)) / 8] = {0};
+    struct kvm_msrs *msrs = (struct kvm_msrs *)buffer;
+    msrs->nmsrs = 1;
+    msrs->entries[0] = (struct kvm_msr_entry){.index = index, .data = value};
+    return ioctl(vcpu->fd, KVM_SET_MSRS, msrs);
 }
 
 /* What has the value already is not written: KVM refuses some that only it can know, and warns of
@@ -367,19 +415,24 @@ static bool save_msrs(const struct vcpu *vcpu, struct state_writer *writer,
 static bool load_msr(const struct vcpu *vcpu, uint32_t index, uint64_t value,
                      struct error *error)
 {
-    uint64_t present = 0;
-    bool readable = access_msr(vcpu, KVM_GET_MSRS, index, &present);
-    if (readable && present == value)
+    struct msr present = {.index = index};
+    if (!read_msrs(vcpu, &present, 1, error))
+        return false;
+    if (present.exists && present.value == value)
         return true;
-    uint64_t wanted = value;
-    if (access_msr(vcpu, KVM_SET_MSRS, index, &wanted))
+    int count = write_msr(vcpu, index, value);
+    if (count < 0)
+        return error_set(error, ERROR_HOST_KVM, "KVM_SET_MSRS of vCPU %u, MSR 0x%x: %s",
+                         vcpu->index, index, strerror(errno));
+    if (count == 1)
         return true;
     return error_set(error, ERROR_HOST_KVM,
                      "KVM_SET_MSRS: vCPU %u does not take MSR 0x%x = 0x%" PRIx64
                      ", it has %s0x%" PRIx64
                      ": load the state on the host, and with the kernel, where it was "
                      "saved",
-                     vcpu->index, index, value, readable ? "" : "none: ", present);
+                     vcpu->index, index, value,
+                     present.exists ? "" : "none: ", present.value);
 }
 
 static bool load_msrs(const struct vcpu *vcpu, struct state_reader *reader,
