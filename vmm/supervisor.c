@@ -21,12 +21,15 @@
 #define CLIENT_LIMIT 1000 /* ms, for a client to say what it wants */
 #define SEND_LIMIT   1000
 #define LAST_LIMIT   15000 /* for a new VMM that is alone: longer than its own limits */
+#define FAILURES_MAX 10    /* in a row: of hearing the VMM */
 
 struct vmm {
     pid_t pid;   /* 0: there is none */
     int control; /* -1: closed */
     bool ended;
     int status; /* of waitpid() */
+    unsigned
+        failures; /* of hearing it, in a row: it may be the kernel's memory, and then pass */
 };
 
 struct supervisor {
@@ -346,7 +349,7 @@ static void give_up(struct supervisor *supervisor, const char *text)
     relay_late(supervisor);
 }
 
-/* The VMM that has the guest says how the update ended. What makes no sense ends it, too. */
+/* The VMM that has the guest says how the update ended. */
 static void hear_current(struct supervisor *supervisor)
 {
     struct update_message message = {0};
@@ -354,9 +357,12 @@ static void hear_current(struct supervisor *supervisor)
     struct error error;
     if (!update_receive(supervisor->current.control, &message, 0, &error)) {
         update_message_finish(&message);
-        close_fd(&supervisor->current.control); /* it ends: SIGCHLD tells how */
+        if (++supervisor->current.failures ==
+            FAILURES_MAX) /* it ends: SIGCHLD tells how */
+            close_fd(&supervisor->current.control);
         return;
     }
+    supervisor->current.failures = 0;
     if (supervisor->next.pid > 0 && message.kind == UPDATE_DONE &&
         update_get_times(&message, &times))
         switch_over(supervisor, &times);

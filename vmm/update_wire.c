@@ -7,7 +7,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define MAGIC 0x55324d56u /* "VM2U" */
+#define MAGIC       0x55324d56u /* "VM2U" */
+#define RETRIES_MAX 100u        /* a millisecond each */
 
 struct header {
     uint32_t magic;
@@ -39,6 +40,17 @@ static bool wait_for(int socket, short events, int milliseconds, struct error *e
     return count > 0 ||
            error_set(error, ERROR_HOST_SYSTEM,
                      "live update: the other side said nothing for %d ms", milliseconds);
+}
+
+/* Waits for a moment, if the kernel had no memory for a message: who gives up at once leaves the other
+ * side waiting for its time limit, and that may be the guest's pause. */
+static bool may_retry(unsigned *retries)
+{
+    if ((errno != ENOBUFS && errno != ENOMEM) || *retries == RETRIES_MAX)
+        return false;
+    (*retries)++;
+    poll(NULL, 0, 1);
+    return true;
 }
 
 /* --- sending --- */
@@ -73,9 +85,11 @@ static bool put(int socket, enum update_kind kind, struct parts parts, int milli
         fds->cmsg_len = CMSG_LEN(size);
         memcpy(CMSG_DATA(fds), parts.fds, size);
     }
-    for (;;) {
+    for (unsigned retries = 0;;) {
         if (sendmsg(socket, &message, MSG_NOSIGNAL | MSG_DONTWAIT) >= 0)
             return true;
+        if (may_retry(&retries))
+            continue;
         if (errno != EAGAIN && errno != EINTR)
             return failed(error, errno == EPIPE ? "the other side is gone" : "sendmsg");
         if (!wait_for(socket, POLLOUT, milliseconds, error))
@@ -175,13 +189,15 @@ bool update_receive(int socket, struct update_message *message, int milliseconds
                            .msg_controllen = sizeof control};
     message->fd_count = 0;
     message->size = 0;
+    unsigned retries = 0;
     ssize_t size;
     do {
         if (!wait_for(socket, POLLIN, milliseconds, error))
             return false;
         size = recvmsg(socket, &parts, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
         /* ECONNRESET, once: it ended with a message of ours unread; its last words come next. */
-    } while (size < 0 && (errno == EINTR || errno == EAGAIN || errno == ECONNRESET));
+    } while (size < 0 && (errno == EINTR || errno == EAGAIN || errno == ECONNRESET ||
+                          may_retry(&retries)));
     if (size < 0)
         return failed(error, "recvmsg");
     take_fds(&parts, message);
