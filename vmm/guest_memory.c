@@ -178,8 +178,10 @@ bool guest_memory_init_over(struct guest_memory *memory, const struct gpa_range 
     if (!total_size(ranges, range_count, &size, error))
         return false;
     int seals = fcntl(fd, F_GET_SEALS);
-    if (seals < 0 || (seals & F_SEAL_SHRINK) == 0 || fstat(fd, &status) != 0 ||
-        (uint64_t)status.st_size != size)
+    if (fstat(fd, &status) != 0)
+        return error_set(error, ERROR_HOST_BUFFER, "guest RAM: fstat: %s",
+                         strerror(errno));
+    if (seals < 0 || (seals & F_SEAL_SHRINK) == 0 || (uint64_t)status.st_size != size)
         return error_set(error, ERROR_HOST_BUFFER,
                          "file descriptor %d is no guest RAM of %" PRIu64
                          " MiB: it has %lld bytes, seals 0x%x",
