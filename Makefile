@@ -92,8 +92,8 @@ UNIT := $(BUILD)/unit-tests
 E2E_SOURCES := $(wildcard tests/e2e/*.c)
 E2E_OBJECTS := $(E2E_SOURCES:%.c=$(BUILD)/%.o) $(BUILD)/tests/unit/png_reader.o
 E2E := $(BUILD)/e2e-tests
-# Lets a system call of a program fail: tests/faults/run.
-INJECT := $(BUILD)/inject
+# Let a system call of a program fail: tests/faults/run, tests/faults/update.
+INJECT := $(BUILD)/inject $(BUILD)/inject-update
 BENCH := $(BUILD)/bench-map $(BUILD)/bench-boot $(BUILD)/bench-init $(BUILD)/minimal-kvm $(BUILD)/first.elf
 # What tries the host modules in a running kernel; they use nothing of the VMM.
 MODULE_TESTS := $(BUILD)/module-stress $(BUILD)/module-lab-check $(BUILD)/series-table \
@@ -297,7 +297,11 @@ lint:
 format:
 	$(Q)clang-format -i $(C_FILES)
 
-$(INJECT): $(BUILD)/tests/faults/inject.o $(BUILD)/tests/faults/calls.o
+$(BUILD)/inject: $(patsubst %,$(BUILD)/tests/faults/%.o,inject calls filtered)
+	$(call say,LINK,$@)
+	$(Q)$(COMPILE) $(LDFLAGS) -o $@ $^
+
+$(BUILD)/inject-update: $(patsubst %,$(BUILD)/tests/faults/%.o,inject_update faulty_guest update_calls calls filtered)
 	$(call say,LINK,$@)
 	$(Q)$(COMPILE) $(LDFLAGS) -o $@ $^
 

@@ -17,14 +17,17 @@
 #include <linux/futex.h>
 #include <linux/kvm.h>
 #include <linux/udmabuf.h>
+#include <linux/vfio.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <termios.h>
 #include <unistd.h>
 
+#include "devices/dmabuf-info/dma_buf_info.h"
 #include "vmm/types.h"
 
 struct known_call {
@@ -69,11 +72,12 @@ static const struct known_call known_calls[] = {
     CALL(timerfd_settime, 0), CALL(signalfd4, EMFILE, ENOMEM),
     CALL(epoll_create1, EMFILE, ENOMEM), CALL(epoll_ctl, ENOMEM, ENOSPC), CALL(epoll_pwait, EINTR),
     CALL(ppoll, EINTR, ENOMEM),
-    CALL(socket, EMFILE, ENOBUFS), CALL(socketpair, EMFILE, ENFILE), CALL(connect, EAGAIN),
+    CALL(socket, EMFILE, ENOBUFS), CALL(socketpair, EMFILE, ENFILE), CALL(connect, EAGAIN), CALL(accept4, EMFILE, ENOMEM),
+    CALL(shutdown, 0),
     CALL(sendmsg, ENOBUFS, EPIPE), CALL(recvmsg, ENOMEM, EINTR), CALL(getsockopt, 0),
     CALL(setsockopt, ENOMEM), CALL(sendto, ENOBUFS), CALL(recvfrom, ENOMEM),
-    CALL(clone, EAGAIN, ENOMEM), CALL(clone3, EAGAIN, ENOMEM), CALL(execve, ENOMEM),
-    CALL(wait4, EINTR), CALL(waitid, EINTR), CALL(kill, 0), CALL(tgkill, 0), CALL(tkill, 0),
+    CALL(clone, EAGAIN, ENOMEM), CALL(clone3, EAGAIN, ENOMEM), CALL(execve, ENOMEM), CALL(execveat, ENOMEM, EACCES),
+    CALL(waitid, EINTR), CALL(kill, 0), CALL(tgkill, 0), CALL(tkill, 0),
     CALL(prlimit64, EPERM), CALL(prctl, EINVAL), CALL(seccomp, EINVAL), CALL(capget, EPERM), CALL(capset, EPERM),
     CALL(unshare, EPERM, ENOMEM), CALL(landlock_create_ruleset, EOPNOTSUPP, ENOMEM),
     CALL(landlock_add_rule, ENOMEM), CALL(landlock_restrict_self, E2BIG, ENOMEM),
@@ -82,7 +86,7 @@ static const struct known_call known_calls[] = {
     CALL(rt_sigaction, 0), CALL(rt_sigprocmask, 0), CALL(rt_sigtimedwait, EINTR),
     CALL(sigaltstack, 0), CALL(set_robust_list, 0), CALL(set_tid_address, 0), CALL(rseq, 0),
     CALL(membarrier, ENOMEM), CALL(nanosleep, EINTR), CALL(clock_nanosleep, EINTR),
-    CALL(clock_gettime, 0), CALL(gettimeofday, 0), CALL(getpid, 0), CALL(gettid, 0), CALL(getpgid, 0),
+    CALL(clock_gettime, 0), CALL(gettimeofday, 0), CALL(getpid, 0), CALL(getppid, 0), CALL(gettid, 0), CALL(getpgid, 0),
     CALL(getuid, 0), CALL(geteuid, 0), CALL(getgid, 0), CALL(getegid, 0), CALL(setpgid, 0),
     CALL(uname, 0), CALL(sysinfo, 0), CALL(close_range, 0), CALL(umask, 0), CALL(getcwd, ENOMEM),
     CALL(mkdirat, ENOSPC), CALL(unlinkat, EIO), CALL(renameat, ENOSPC), CALL(kcmp, EPERM),
@@ -116,6 +120,9 @@ static const struct known_number known_ioctls[] = {
     NUMBER(KVM_ENABLE_CAP, EINVAL), NUMBER(KVM_IRQ_LINE, EINVAL), NUMBER(KVM_SET_ONE_REG, ENOMEM),
     NUMBER(KVM_GET_ONE_REG, ENOMEM), NUMBER(KVM_GET_MP_STATE, EINVAL), NUMBER(KVM_SET_MP_STATE, EINVAL),
     NUMBER(KVM_CREATE_IRQCHIP, ENOMEM, EEXIST), NUMBER(KVM_GET_DIRTY_LOG, ENOMEM),
+    NUMBER(KVM_GET_VCPU_EVENTS, ENOMEM), NUMBER(KVM_SET_VCPU_EVENTS, ENOMEM, EINVAL),
+    {"KVM_SET_USER_MEMORY_REGION2", 0x40a0ae49, {ENOMEM, EINVAL, EEXIST}}, /* Linux 6.8; vmm/guest_memfd.c */
+    {"KVM_CREATE_GUEST_MEMFD", 0xc040aed4, {ENOMEM, EMFILE}},
 #ifdef __x86_64__
     NUMBER(KVM_GET_REGS, ENOMEM), NUMBER(KVM_SET_REGS, ENOMEM), NUMBER(KVM_GET_SREGS, ENOMEM),
     NUMBER(KVM_SET_SREGS, ENOMEM, EINVAL), NUMBER(KVM_SET_FPU, ENOMEM), NUMBER(KVM_GET_MSRS, ENOMEM),
@@ -125,10 +132,25 @@ static const struct known_number known_ioctls[] = {
     NUMBER(KVM_GET_LAPIC, ENOMEM), NUMBER(KVM_SET_LAPIC, ENOMEM), NUMBER(KVM_GET_IRQCHIP, ENOMEM),
     NUMBER(KVM_SET_IRQCHIP, ENOMEM), NUMBER(KVM_GET_MSR_INDEX_LIST, ENOMEM),
     NUMBER(KVM_GET_MSR_FEATURE_INDEX_LIST, ENOMEM), NUMBER(KVM_X86_SET_MSR_FILTER, ENOMEM),
-    NUMBER(KVM_GET_CPUID2, ENOMEM), NUMBER(KVM_SET_TSC_KHZ, EINVAL), NUMBER(KVM_GET_VCPU_EVENTS, ENOMEM),
+    NUMBER(KVM_GET_CPUID2, ENOMEM), NUMBER(KVM_GET_TSC_KHZ, EIO), NUMBER(KVM_SET_TSC_KHZ, EINVAL),
+    NUMBER(KVM_GET_SREGS2, ENOMEM), NUMBER(KVM_SET_SREGS2, ENOMEM, EINVAL), NUMBER(KVM_GET_DEBUGREGS, ENOMEM),
+    NUMBER(KVM_SET_DEBUGREGS, EINVAL), NUMBER(KVM_GET_XCRS, ENOMEM), NUMBER(KVM_SET_XCRS, ENOMEM, EINVAL),
+    NUMBER(KVM_GET_XSAVE2, ENOMEM), NUMBER(KVM_SET_XSAVE, ENOMEM, EINVAL), NUMBER(KVM_GET_NESTED_STATE, ENOMEM, EINVAL),
+    NUMBER(KVM_SET_NESTED_STATE, ENOMEM, EINVAL), NUMBER(KVM_GET_CLOCK, EFAULT), NUMBER(KVM_SET_CLOCK, EINVAL),
+#else
+    NUMBER(KVM_ARM_PREFERRED_TARGET, ENODEV), NUMBER(KVM_ARM_VCPU_INIT, ENOMEM, EINVAL), NUMBER(KVM_GET_REG_LIST, ENOMEM),
 #endif
+    NUMBER(VFIO_GET_API_VERSION, 0), NUMBER(VFIO_CHECK_EXTENSION, 0), NUMBER(VFIO_SET_IOMMU, ENOMEM, EBUSY),
+    NUMBER(VFIO_IOMMU_GET_INFO, EFAULT), NUMBER(VFIO_IOMMU_MAP_DMA, ENOMEM, EBUSY), NUMBER(VFIO_IOMMU_UNMAP_DMA, ENOMEM, EBUSY),
+    NUMBER(VFIO_GROUP_GET_STATUS, EFAULT), NUMBER(VFIO_GROUP_SET_CONTAINER, ENOMEM, EBUSY),
+    NUMBER(VFIO_GROUP_GET_DEVICE_FD, EMFILE, ENODEV), NUMBER(VFIO_DEVICE_GET_INFO, EFAULT),
+    NUMBER(VFIO_DEVICE_GET_REGION_INFO, ENOMEM), NUMBER(VFIO_DEVICE_GET_IRQ_INFO, EFAULT),
+    NUMBER(VFIO_DEVICE_SET_IRQS, ENOMEM, EBUSY), NUMBER(VFIO_DEVICE_RESET, EAGAIN), NUMBER(VFIO_DEVICE_FEATURE, ENOTTY, ENOMEM),
     NUMBER(DMA_BUF_IOCTL_SYNC, EINTR, EAGAIN), NUMBER(UDMABUF_CREATE, ENOMEM, EMFILE),
-    NUMBER(UDMABUF_CREATE_LIST, ENOMEM, EMFILE),
+    NUMBER(UDMABUF_CREATE_LIST, ENOMEM, EMFILE), NUMBER(DMA_BUF_IOCTL_INFO, ENOTTY, ENOMEM),
+#ifdef DMA_BUF_IOCTL_EXPORT_SYNC_FILE
+    NUMBER(DMA_BUF_IOCTL_EXPORT_SYNC_FILE, ENOMEM, EMFILE),
+#endif
     NUMBER(TCGETS, 0), NUMBER(TCSETS, EINTR),
     /* asm/termbits.h has these, and does not go with termios.h; glibc 2.42 uses them. */
     {"TCGETS2", 0x802c542a, {0}}, {"TCSETS2", 0x402c542b, {EINTR}}, NUMBER(TIOCGPGRP, 0), NUMBER(TIOCGWINSZ, 0),
@@ -226,6 +248,11 @@ bool call_describe(pid_t process, int number, const uint64_t *arguments,
         snprintf(call->name, sizeof call->name, "munmap%s",
                  is_stack(arguments[1]) ? " stack" : "");
         call->errors[0] = is_stack(arguments[1]) ? 0 : ENOMEM;
+        return true;
+    case SYS_wait4: /* with WNOHANG it does not wait, and nothing interrupts it */
+        snprintf(call->name, sizeof call->name, "wait4%s",
+                 (arguments[2] & WNOHANG) != 0 ? " at once" : "");
+        call->errors[0] = (arguments[2] & WNOHANG) != 0 ? 0 : EINTR;
         return true;
     case SYS_futex:
         if (((int)arguments[1] & FUTEX_CMD_MASK) == FUTEX_WAIT ||
