@@ -224,6 +224,7 @@ faults:
 	$(Q)tests/setup build
 	+$(Q)$(MAKE) --no-print-directory -s -j2 say= all $(INJECT)
 	$(Q)tests/faults/run --build $(BUILD)
+	$(Q)tests/faults/update --build $(BUILD)
 
 .PHONY: bench
 bench:

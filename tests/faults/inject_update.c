@@ -6,38 +6,31 @@
  *   inject-update [--quick] [--all-errors] [--only TEXT] [--seconds N] --socket PATH --results FOLDER
  *                 -- S2VMM run OPTIONS ...
  *
- * Which calls there are the updates show (update_calls.h). Each kind, of each caller, fails with the
+ * Which calls there are the updates show (update_calls.h). Each call, of each kind and caller, fails with the
  * first error of calls.c, or with all of them: one call in an update, and the next one in the next
- * update, until an update has had no more of them: that one is without a fault, and has to succeed.
- * --quick: the first call of each kind, and an update without a fault after each QUICK_UPDATES.
- * --only: kinds with this text in "CALLER CALL".
+ * update, as many as any update has had. After each UPDATES_IN_A_ROW there is one without a fault, which has to
+ * succeed; so has one that does not come to the call in question.
+ * --quick: the first call of each kind. --only: kinds with this text in "CALLER CALL".
  *
- * Whatever fails, after an update there is one VMM, with as many threads and descriptors as before, and
- * the guest prints its next line; a refusal has the text of the error. In the end the guest has printed
+ * Whatever fails, after an update there is one VMM, with as many threads, descriptors and irqfds as before,
+ * and the guest prints its next line; a refusal has the text of the error. In the end the guest has printed
  * each of its lines once, and nothing is left. Then there is another guest, as it runs for N seconds
  * only. FOLDER/all has a line for each fault, FOLDER/calls one for each kind, with the most calls of it in
  * an update; standard output, what is wrong, and the sum.
  */
 #include <errno.h>
-#include <fcntl.h>
 #include <getopt.h>
-#include <signal.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #include "tests/faults/faulty_guest.h"
 #include "tests/faults/update_calls.h"
 #include "vmm/types.h"
 
-#define KINDS_MAX     1024u
-#define QUICK_UPDATES 16u
-#define SLOW                                                                             \
-    4000u /* ms: an update that takes longer waits for something that will not come */
+#define KINDS_MAX        1024u
+#define UPDATES_IN_A_ROW 16u
+#define SLOW             20000u /* ms: it waits for what will not come */
 
 struct kind {
     char caller[UPDATE_CALLER_SIZE];
@@ -95,14 +88,12 @@ static struct kind *find(struct injector *injector, const char *caller,
     return kind;
 }
 
-static int choose(void *context, const struct seccomp_notif *request)
+static int choose_error(struct injector *injector, const struct seccomp_notif *request)
 {
-    struct injector *injector = context;
     char caller[UPDATE_CALLER_SIZE];
     struct call call;
     bool known;
-    if (injector->calls.supervisor == 0 || /* no update is under way */
-        !update_calls_look(&injector->calls, request, caller, &call, &known))
+    if (!update_calls_look(&injector->calls, request, caller, &call, &known))
         return 0;
     struct kind *kind = find(injector, caller, &call, known);
     kind->count++;
@@ -114,7 +105,26 @@ static int choose(void *context, const struct seccomp_notif *request)
     return kind->call.errors[kind->error];
 }
 
+static int choose(void *context, const struct seccomp_notif *request)
+{
+    struct injector *injector = context;
+    if (injector->calls.supervisor == 0) /* no update is under way */
+        return 0;
+    int error = choose_error(injector, request);
+    if (error == 0)
+        update_calls_note_made(&injector->calls, request);
+    return error;
+}
+
 /* --- one update --- */
+
+static void complain(struct injector *injector, const char *what, uint64_t number)
+{
+    char *wrong = injector->guest.wrong;
+    size_t used = strlen(wrong);
+    snprintf(wrong + used, sizeof injector->guest.wrong - used, "%s%llu\n", what,
+             (unsigned long long)number);
+}
 
 /* Of what has gone wrong with an update, or with the whole run of a guest. */
 static void report(struct injector *injector, const char *what)
@@ -141,18 +151,19 @@ static int update(struct injector *injector, struct kind *fail)
     int status = faulty_guest_update(guest);
     faulty_guest_check(guest, status == 0);
     injector->calls.supervisor = 0;
+    if (status != 0 && injector->calls.irqfds != 0)
+        complain(injector, "irqfds that the old one did not take back: ",
+                 (uint64_t)-injector->calls.irqfds);
     return status;
 }
 
 /* One without a fault has to succeed. */
 static void update_well(struct injector *injector)
 {
-    struct faulty_guest *guest = &injector->guest;
     injector->in_a_row = 0;
     int status = update(injector, NULL);
     if (status != 0)
-        snprintf(guest->wrong + strlen(guest->wrong),
-                 sizeof guest->wrong - strlen(guest->wrong), "status %d\n", status);
+        complain(injector, "status ", (uint64_t)status);
     report(injector, "an update without a fault");
 }
 
@@ -190,7 +201,7 @@ static void fail_one(struct injector *injector, struct kind *kind)
     const char *error = strerrorname_np(kind->call.errors[kind->error]);
     if (!injector->injected) {
         if (status != 0)
-            snprintf(guest->wrong, sizeof guest->wrong, "status %d\n", status);
+            complain(injector, "status ", (uint64_t)status);
         report(injector, "an update without a fault, after others with one");
         injector->in_a_row = 0;
         return;
@@ -200,13 +211,10 @@ static void fail_one(struct injector *injector, struct kind *kind)
     injector->faults++;
     injector->in_a_row++;
     injector->refused += status != 0;
-    size_t used = strlen(guest->wrong);
     if (status != 0 && !has_reason(kind, guest->reply))
-        snprintf(guest->wrong + used, sizeof guest->wrong - used,
-                 "a refusal without the reason\n");
+        complain(injector, "a refusal without the reason, status ", (uint64_t)status);
     else if (took > SLOW)
-        snprintf(guest->wrong + used, sizeof guest->wrong - used, "%llu ms\n",
-                 (unsigned long long)took);
+        complain(injector, "milliseconds: ", took);
     fprintf(injector->all, "%s|%d|%llu ms|%s|%s\n", what, status,
             (unsigned long long)took, guest->reply, guest->wrong[0] ? "WRONG" : "");
     fflush(injector->all);
@@ -225,7 +233,7 @@ static void advance(const struct injector *injector, struct kind *kind)
         return;
     }
     kind->error = 0;
-    kind->done = injector->quick || (!injector->injected && kind->at >= kind->most);
+    kind->done = injector->quick || kind->at >= kind->most;
     kind->at++;
 }
 
@@ -260,7 +268,7 @@ static void run(struct injector *injector)
         }
         fail_one(injector, kind);
         advance(injector, kind);
-        if (injector->in_a_row >= QUICK_UPDATES)
+        if (injector->in_a_row >= UPDATES_IN_A_ROW)
             update_well(injector);
     }
     if (faulty_guest_has_time(&injector->guest))

@@ -121,3 +121,16 @@ bool update_calls_look(struct update_calls *calls, const struct seccomp_notif *r
         forget_thread(calls, thread->thread);
     return side != NULL;
 }
+
+void update_calls_note_made(struct update_calls *calls,
+                            const struct seccomp_notif *request)
+{
+    struct kvm_irqfd irqfd;
+    if (request->data.nr != SYS_ioctl ||
+        (request->data.args[1] & UINT32_MAX) != KVM_IRQFD)
+        return;
+    const struct update_thread *thread = find_thread(calls, (pid_t)request->pid);
+    if (thread->process == calls->old &&
+        read_memory(thread->process, request->data.args[2], &irqfd, sizeof irqfd))
+        calls->irqfds += (irqfd.flags & KVM_IRQFD_FLAG_DEASSIGN) != 0 ? -1 : 1;
+}

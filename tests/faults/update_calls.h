@@ -33,6 +33,7 @@ struct update_calls {
     bool is_linking;  /* the new one, between execveat() and its own first call */
     bool is_ready;    /* the new one's VM is there: the guest is about to stop */
     unsigned running; /* how often the new one has said that it runs */
+    int irqfds; /* that the old one has connected, less those that it has taken away */
     unsigned thread_count;
     struct update_thread threads[UPDATE_THREADS_MAX];
 };
@@ -41,5 +42,10 @@ struct update_calls {
  * call->name has the rest. `known` is what call_describe() says. */
 bool update_calls_look(struct update_calls *calls, const struct seccomp_notif *request,
                        char *caller, struct call *call, bool *known);
+
+/* The call is made, and not failed: after a refused update as many irqfds have to be there as before, which a
+ * guest without interrupts does not tell. */
+void update_calls_note_made(struct update_calls *calls,
+                            const struct seccomp_notif *request);
 
 #endif
