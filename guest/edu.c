@@ -5,12 +5,9 @@
 #include "guest/check.h"
 #include "guest/mmio.h"
 
-#define TIMEOUT       10u /* seconds; edu takes 100 ms for a DMA */
-#define DMA_RUN       0x1u
-#define DMA_TO_RAM    0x2u
-#define DMA_INTERRUPT 0x4u
-#define PIN_SLOT      0u
-#define MSI_SLOTS     8u /* watches: one for each message */
+#define TIMEOUT   10u /* seconds; edu takes 100 ms for a DMA */
+#define PIN_SLOT  0u
+#define MSI_SLOTS 8u /* watches: one for each message */
 
 /* Nobody can reset it: it may be as a guest left it that was ended. */
 static bool be_quiet(struct guest *guest, const struct edu *edu)
@@ -18,7 +15,7 @@ static bool be_quiet(struct guest *guest, const struct edu *edu)
     uint64_t start = arch_ticks();
     edu_write(edu, EDU_STATUS, 0);
     while ((edu_read(edu, EDU_STATUS) & EDU_STATUS_COMPUTING) != 0 ||
-           (edu_read(edu, EDU_DMA_START) & DMA_RUN) != 0)
+           (edu_read(edu, EDU_DMA_START) & EDU_DMA_RUN) != 0)
         CHECK(arch_ticks() - start < TIMEOUT * arch_ticks_per_second());
     edu_write(edu, EDU_IRQ_ACK, UINT32_MAX);
     return true;
@@ -124,9 +121,9 @@ bool edu_dma(struct guest *guest, struct edu *edu, uint64_t ram, uint32_t offset
     mmio_write64(edu->registers + EDU_DMA_COUNT, count);
     arch_barrier();
     mmio_write64(edu->registers + EDU_DMA_START,
-                 DMA_RUN | DMA_INTERRUPT | (to_ram ? DMA_TO_RAM : 0));
+                 EDU_DMA_RUN | EDU_DMA_INTERRUPT | (to_ram ? EDU_DMA_TO_RAM : 0));
     REQUIRE(edu_wait(guest, edu, EDU_IRQ_DMA));
-    while (edu_read(edu, EDU_DMA_START) & DMA_RUN)
+    while (edu_read(edu, EDU_DMA_START) & EDU_DMA_RUN)
         CHECK(arch_ticks() - start < TIMEOUT * arch_ticks_per_second());
     return true;
 }

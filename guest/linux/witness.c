@@ -7,13 +7,12 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "guest/linux/pagemap.h"
 #include "vmm/layout.h"
 
-#define PAGE          4096u
-#define NOT_ANSWERED  UINT32_MAX
-#define ATTEMPTS      4
-#define PAGE_PRESENT  ((uint64_t)1 << 63) /* Documentation/admin-guide/mm/pagemap.rst */
-#define PAGE_FRAME(x) ((x) & (((uint64_t)1 << 55) - 1))
+#define PAGE         4096u
+#define NOT_ANSWERED UINT32_MAX
+#define ATTEMPTS     4
 
 const char *witness_open(struct witness *witness)
 {
@@ -32,7 +31,7 @@ const char *witness_open(struct witness *witness)
     if (page == MAP_FAILED)
         return "no memory";
     witness->request = page;
-    witness->pagemap = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
+    witness->pagemap = pagemap_open();
     if (witness->pagemap < 0)
         return "/proc/self/pagemap does not open";
     uint32_t magic = *(volatile uint32_t *)registers; /* WITNESS_REGISTER_MAGIC is 0 */
@@ -50,18 +49,6 @@ void witness_close(struct witness *witness)
     *witness = (struct witness){.pagemap = -1};
 }
 
-/* The GPA of the request's page; 0 when it is not known. */
-static uint64_t request_gpa(const struct witness *witness)
-{
-    uint64_t entry;
-    uintptr_t page = (uintptr_t)witness->request / PAGE;
-    if (pread(witness->pagemap, &entry, sizeof entry, (off_t)(page * sizeof entry)) !=
-            (ssize_t)sizeof entry ||
-        !(entry & PAGE_PRESENT))
-        return 0;
-    return PAGE_FRAME(entry) * PAGE;
-}
-
 bool witness_ask(const struct witness *witness, struct witness_request *request)
 {
     /* A locked page can still be moved by the kernel between the look and the store, which is
@@ -69,7 +56,7 @@ bool witness_ask(const struct witness *witness, struct witness_request *request)
     for (int attempt = 0; attempt < ATTEMPTS; attempt++) {
         *witness->request = *request;
         witness->request->status = NOT_ANSWERED;
-        uint64_t gpa = request_gpa(witness);
+        uint64_t gpa = pagemap_physical(witness->pagemap, witness->request);
         if (gpa == 0)
             return false;
         __atomic_thread_fence(__ATOMIC_SEQ_CST);
