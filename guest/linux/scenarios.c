@@ -31,6 +31,7 @@ const struct scenario scenarios[] = {
     {"resize",       scenario_resize,       NEEDS_SCREEN | NEEDS_USER, "waits until the display has another size"},
     {"bench-blob",   scenario_bench_blob,   NEEDS_VENUS | NEEDS_TIME, "what blobs cost"},
     {"bench-queue",  scenario_bench_queue,  NEEDS_VENUS | NEEDS_TIME, "what submissions and fences cost"},
+    {"update-load",  scenario_update_load,  NEEDS_USER,   "memory of all kinds, written and checked while the VMM is replaced"},
 };
 // clang-format on
 

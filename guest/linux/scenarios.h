@@ -62,4 +62,6 @@ bool scenario_resize(struct test *test);
 bool scenario_bench_blob(struct test *test);
 bool scenario_bench_queue(struct test *test);
 
+bool scenario_update_load(struct test *test);
+
 #endif
