@@ -121,7 +121,8 @@ struct e2e_case {
     const char *err[CASE_TEXTS_MAX];           /* ... or on stderr */
     enum case_picture picture;
 
-    /* Once stdout has the text `when`, this is written to stdin, and this signal sent. */
+    /* Once stdout has the text `when`, this is written to stdin, and this signal sent. With
+     * WATCH_UPDATES the input comes when the client has ended. */
     const char *when;
     const char *input;
     int signal;

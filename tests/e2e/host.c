@@ -171,8 +171,9 @@ static void keep_most(struct host_sample *most, const struct host_sample *sample
         most->resident = sample->resident;
 }
 
-void host_watch_look(void *context, pid_t pid, const char *out)
+void host_watch_look(void *context, pid_t pid, int in, const char *out)
 {
+    (void)in;
     struct host_watch *watch = context;
     unsigned end = (unsigned)strlen(out);
     if (watch->pending_phase >= 0 && end == watch->pending_end) {

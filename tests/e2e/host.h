@@ -49,7 +49,7 @@ struct host_watch {
 void host_watch_init(struct host_watch *watch, enum case_watch what);
 
 /* One look: for struct run_plan. The context is the watch; `out` is what stdout has. */
-void host_watch_look(void *context, pid_t pid, const char *out);
+void host_watch_look(void *context, pid_t pid, int in, const char *out);
 
 /* Fails the test when what was seen is not what the case asks for. */
 void host_watch_check(const struct host_watch *watch, const struct e2e_case *test);

@@ -78,8 +78,9 @@ static void take(struct lent_watch *watch, pid_t pid)
     watch->taken++;
 }
 
-void lent_watch_look(void *context, pid_t pid, const char *out)
+void lent_watch_look(void *context, pid_t pid, int in, const char *out)
 {
+    (void)in;
     struct lent_watch *watch = context;
     if (watch->taken == 0 && (strstr(out, "lent\n") || strstr(out, "lent\r\n")))
         take(watch, pid);

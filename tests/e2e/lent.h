@@ -25,7 +25,7 @@ struct lent_watch {
 void lent_watch_init(struct lent_watch *watch, bool by_device);
 
 /* One look: for struct run_plan. The context is the watch; `out` is what stdout has. */
-void lent_watch_look(void *context, pid_t pid, const char *out);
+void lent_watch_look(void *context, pid_t pid, int in, const char *out);
 
 /* Fails the test when there was nothing to hold. */
 void lent_watch_check(const struct lent_watch *watch);

@@ -169,7 +169,7 @@ static int wait_for_end(const struct run_plan *plan, const struct image *image, 
     bool waits = plan->when != NULL;
     while (plan->look) {
         read_back(out, text);
-        plan->look(plan->look_context, pid, text);
+        plan->look(plan->look_context, pid, in, text);
         if (waitpid(pid, &status, WNOHANG) != 0)
             return status;
         usleep(50000);

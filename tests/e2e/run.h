@@ -29,8 +29,9 @@ struct run_plan {
     unsigned image_space;
     unsigned image_cut;
     enum case_reader reader;
-    /* Called again and again while it runs, with what stdout has; or NULL. */
-    void (*look)(void *context, pid_t pid, const char *out);
+    /* Called again and again while it runs, with what stdout has, and where its stdin is written to;
+     * or NULL. */
+    void (*look)(void *context, pid_t pid, int in, const char *out);
     void *look_context;
 };
 

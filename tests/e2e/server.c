@@ -158,8 +158,9 @@ void server_watch_init(struct server_watch *watch, enum case_watch what)
         fprintf(stderr, "S2VMM_KILL_SEED=%lu\n", seed);
 }
 
-void server_watch_look(void *context, pid_t pid, const char *out)
+void server_watch_look(void *context, pid_t pid, int in, const char *out)
 {
+    (void)in;
     struct server_watch *watch = context;
     if (watch->what != WATCH_SERVER_STORM)
         obey(watch, pid, out);

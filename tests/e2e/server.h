@@ -28,7 +28,7 @@ struct server_watch {
 void server_watch_init(struct server_watch *watch, enum case_watch what);
 
 /* One look: for struct run_plan. The context is the watch; `out` is what stdout has. */
-void server_watch_look(void *context, pid_t pid, const char *out);
+void server_watch_look(void *context, pid_t pid, int in, const char *out);
 
 /* Fails the test when there was nothing to kill, or not often enough. */
 void server_watch_check(const struct server_watch *watch, const struct e2e_case *test);

@@ -55,7 +55,7 @@ static _Noreturn void become_client(const struct update_watch *watch)
     _exit(127);
 }
 
-void update_watch_look(void *context, pid_t pid, const char *out)
+void update_watch_look(void *context, pid_t pid, int in, const char *out)
 {
     struct update_watch *watch = context;
     if (watch->client == 0 && strstr(out, watch->test->update_when)) {
@@ -64,8 +64,12 @@ void update_watch_look(void *context, pid_t pid, const char *out)
         if (watch->client == 0)
             become_client(watch);
     }
-    if (watch->client > 0 && waitpid(watch->client, &watch->status, WNOHANG) > 0)
+    if (watch->client > 0 && waitpid(watch->client, &watch->status, WNOHANG) > 0) {
+        const char *input = watch->test->input;
         watch->client = -1;
+        if (input)
+            ck_assert_int_eq(write(in, input, strlen(input)), (ssize_t)strlen(input));
+    }
     /* A look is every 50 ms. */
     if (watch->client < 0 && watch->test->update_signal && watch->looks_since++ == 40)
         kill(pid, watch->test->update_signal);

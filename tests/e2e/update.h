@@ -33,7 +33,7 @@ const char *update_socket_option(void);
 void update_watch_init(struct update_watch *watch, const struct e2e_case *test);
 
 /* One look: for struct run_plan. */
-void update_watch_look(void *context, pid_t pid, const char *out);
+void update_watch_look(void *context, pid_t pid, int in, const char *out);
 
 /* Fails the test when the client did not say what it should. */
 void update_watch_check(struct update_watch *watch);
