@@ -25,8 +25,8 @@ vfio_cases='--env S2VMM_CASE=vfio-*,foreign-buffers-vfio'
 memfd_cases='--env S2VMM_CASE=guest-memfd-*,foreign-*'
 # Cases that take minutes: of these patterns, what no machine of the tables below runs is run by those of "more".
 more_cases='update-* linux-update-* guest-memfd-* process-* *?over?PCI *?with?slots'
-vfio_x86='--modules kvm-amd,vfio-pci,vfio_iommu_type1 --device edu --linux-guest'
-vfio_arm64='--modules vfio-pci,vfio_iommu_type1 --device edu --linux-guest'
+vfio_x86='--modules kvm-amd,vfio-pci,vfio_iommu_type1 --device ivshmem,edu --linux-guest'
+vfio_arm64='--modules vfio-pci,vfio_iommu_type1 --device ivshmem,edu --linux-guest'
 lab_x86='--modules kvm-amd,vgem,dmabuf-info,dmabuf-lab --device ivshmem'
 lab_arm64='--modules vgem,dmabuf-info,dmabuf-lab --device ivshmem'
 lab_machines_x86="

@@ -142,7 +142,6 @@ static bool ask_launcher(struct render_server *server, struct launcher_news *new
 bool render_server_start(struct render_server *server, int *socket, struct error *error)
 {
     struct launcher_news news = {0};
-    bool answered = false;
     *socket = -1;
     bool has_launcher = server->control >= 0;
     bool answered = has_launcher && ask_launcher(server, &news, socket);

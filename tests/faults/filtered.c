@@ -18,6 +18,8 @@
 
 #include "vmm/types.h"
 
+#define LISTENER_LIMIT 30000 /* ms */
+
 _Noreturn void die(const char *what)
 {
     fprintf(stderr, "inject: %s: %s\n", what, strerror(errno));
@@ -144,7 +146,7 @@ void filtered_start(struct filtered *filtered, const struct filtered_plan *plan)
         die("child");
     close(ends[0]);
     int process = (int)syscall(SYS_pidfd_open, filtered->process, 0);
-    for (unsigned i = 0; i < 1000 && filtered->listener < 0; i++) {
+    for (unsigned i = 0; i < LISTENER_LIMIT && filtered->listener < 0; i++) {
         filtered->listener = (int)syscall(SYS_pidfd_getfd, process, number, 0);
         usleep(1000);
     }

@@ -39,8 +39,7 @@
 
 #define CALLS_MAX         256
 #define LEFT_MILLISECONDS 5000
-#define SLICE             20    /* ms */
-#define LISTENER_LIMIT    30000 /* the same */
+#define SLICE             20 /* ms */
 
 struct counted_call {
     struct call call;
