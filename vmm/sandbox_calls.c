@@ -57,6 +57,7 @@ static const struct call calls[] = {
     {SCMP_SYS(mmap),            THREADED, NOT_EXECUTABLE},
     {SCMP_SYS(mprotect),        THREADED, NOT_EXECUTABLE},
     {SCMP_SYS(munmap),          THREADED, ANY},
+    {SCMP_SYS(brk),             EVERYWHERE, ANY}, /* refused, glibc takes -1 for an address, and writes there */
     {SCMP_SYS(clock_gettime),   THREADED, ANY}, /* where the vDSO cannot: a hypervisor's clock */
     {SCMP_SYS(restart_syscall), EVERYWHERE, ANY}, /* after SIGSTOP and SIGCONT */
     {SCMP_SYS(write),           THREADED, ANY},

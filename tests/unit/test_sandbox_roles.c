@@ -102,6 +102,12 @@ static int try_network_request(void)
     return result_of(ioctl(-1, 0x8912 /* SIOCGIFCONF */, 0));
 }
 
+/* A chunk of the process' first heap that any thread frees may be the one at its end. */
+static int try_heap(void)
+{
+    return result_of(syscall(SYS_brk, 0));
+}
+
 static int try_own_signal(void)
 {
     return result_of(syscall(SYS_tgkill, getpid(), getpid(), 0));
@@ -155,6 +161,7 @@ static const struct attempt {
     {"ioctl of a network",  try_network_request, {P, P, P, P, P, P, P, P, B, B, B, P, P, P}},
     {"ioctl of KVM",        try_kvm_request,     {B, B, B, P, P, P, P, B, B, B, B, B, B, B}},
     {"end of the process",  try_end,             {0, P, P, P, P, 0, P, P, 0, 0, 0, P, P, P}},
+    {"the heap's end",      try_heap,            {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0}},
     {"own signal",          try_own_signal,      {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0}},
     {"message",             try_message,         {0, 0, 0, 0, 0, P, 0, 0, 0, 0, 0, 0, 0, 0}},
 };
