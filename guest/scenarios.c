@@ -58,6 +58,7 @@ const struct scenario scenarios[] = {
     {"lent",          scenario_lent,          "guest memory that the host has, and gives back: how=returned or overdue"},
     {"hostile",       scenario_hostile,       "random commands, descriptors and accesses of all vCPUs"},
     {"update",        scenario_update,        "goes on while its VMM is replaced: seconds=N"},
+    {"update-blobs",  scenario_update_blobs,  "uses a GPU meanwhile: seconds=N, blob=shm or virgl"},
     {"server-dies",   scenario_server_dies,   "the render server is killed once: how=reset or contexts"},
     {"server-storm",  scenario_server_storm,  "the render server is killed at random moments"},
     {"bench-queue",   scenario_bench_queue,   "what commands of the control queue cost"},

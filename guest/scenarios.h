@@ -69,6 +69,7 @@ bool scenario_hostile(struct guest *guest);
 bool scenario_server_dies(struct guest *guest);
 bool scenario_server_storm(struct guest *guest);
 bool scenario_update(struct guest *guest);
+bool scenario_update_blobs(struct guest *guest);
 bool scenario_peer_first_write(struct guest *guest);
 bool scenario_peer_unaligned(struct guest *guest);
 bool scenario_bench_queue(struct guest *guest);

@@ -27,6 +27,10 @@ memfd_cases='--env S2VMM_CASE=guest-memfd-*,foreign-*'
 more_cases='update-* linux-update-* guest-memfd-* process-* *?over?PCI *?with?slots'
 vfio_x86='--modules kvm-amd,vfio-pci,vfio_iommu_type1 --device ivshmem,edu --linux-guest'
 vfio_arm64='--modules vfio-pci,vfio_iommu_type1 --device ivshmem,edu --linux-guest'
+load_x86="--tree forky --kernel 6.12 --modules kvm-amd,vgem,vfio-pci,vfio_iommu_type1 --device ivshmem,edu --linux-guest $gbm"
+load_arm64="--tree forky --kernel 7.2 --cpu nofwb --modules vgem,vfio-pci,vfio_iommu_type1 --device ivshmem,edu --linux-guest $gbm"
+short_load='--env S2VMM_CASE=linux-update-short,update-process'
+long_load='--env S2VMM_CASE=linux-update-load,linux-update-process'
 lab_x86='--modules kvm-amd,vgem,dmabuf-info,dmabuf-lab --device ivshmem'
 lab_arm64='--modules vgem,dmabuf-info,dmabuf-lab --device ivshmem'
 lab_machines_x86="
@@ -50,6 +54,7 @@ shadow-7.2    | --tree trixie   --kernel 7.2  $all_exporters --cpu amd-shadow | 
 process-6.12  | --tree forky    --kernel 6.12 --modules kvm-amd,vgem $gbm $process_cases | kvm,x86,venus,virgl,dmabuf,gbm,hardware,npt,+process
 update-6.12   | --tree trixie   --kernel 6.12 --modules kvm-amd --linux-guest $update_cases | kvm,x86,venus,hardware,npt,linux,+update
 vfio-6.12     | --tree trixie   --kernel 6.12 $vfio_x86 $vfio_cases         | kvm,x86,venus,hardware,linux,+vfio | vfio:unit-tests:vfio_kernel,vfio_update+e2e-tests
+load-6.12     | $load_x86 $short_load | kvm,x86,venus,virgl,dmabuf,gbm,hardware,npt,linux,vfio,process,+update | vfio:e2e-tests
 "
 lab_machines_arm64="
 arm-linux     | --tree forky  --kernel 7.2  --cpu nofwb   --modules vgem $gbm $guests $arm_linux_cases | kvm,arm64,venus,virgl,dmabuf,gbm,hardware,s2,nofwb,+linux
@@ -86,7 +91,7 @@ intel-6.12    | --kernel 6.12                                               | in
 modules-7.3   | --tree trixie   --kernel 7.3  $for_modules                  | modules:build/modules/7.3
 modules-6.12  | --tree trixie   --kernel 6.12 $for_modules                  | modules:build/modules/6.12
 update-7.2    | --tree trixie   --kernel 7.2  --modules kvm-amd --linux-guest | kvm,x86,venus,hardware,npt,linux,+update
-load-more     | --tree forky    --kernel 6.12 --modules kvm-amd,vgem --linux-guest $gbm --env S2VMM_CASE=linux-update-process | kvm,x86,venus,virgl,dmabuf,gbm,hardware,npt,linux,process,+update
+load-more     | $load_x86 $long_load | kvm,x86,venus,virgl,dmabuf,gbm,hardware,npt,linux,vfio,process,+update | vfio:e2e-tests
 guest-memfd-7.2 | --tree trixie --kernel 7.2  $vfio_x86 $memfd_cases        | kvm,x86,venus,hardware,linux,vfio,guest-memfd | vfio:unit-tests:guest_memfd+e2e-tests
 vfio-x86-7.2  | --tree trixie   --kernel 7.2  $vfio_x86                     | kvm,x86,hardware,linux,+vfio | vfio:unit-tests:vfio_kernel,vfio_update+e2e-tests
 intel-7.2     | --kernel 7.2                                                | intel
@@ -124,6 +129,7 @@ fwb-dic-7.3   | --tree trixie --kernel 7.3  --cpu fwb-dic $arm_exporters       |
 fwb-6.12      | --tree trixie --kernel 6.12 --cpu fwb     $arm_exporters       | matrix
 nofwb-7.3     | --tree trixie --kernel 7.3  --cpu nofwb   $arm_exporters       | matrix
 arm-update    | --tree trixie --kernel 7.2  --cpu nofwb --modules vgem --linux-guest $arm_update_cases | kvm,arm64,venus,hardware,linux,+update
+arm-load      | $load_arm64 $long_load,update-process | kvm,arm64,venus,virgl,dmabuf,gbm,hardware,nofwb,linux,vfio,process,+update | vfio:e2e-tests
 arm-process   | --tree forky  --kernel 7.2  --cpu nofwb --modules vgem $gbm | kvm,arm64,venus,virgl,dmabuf,gbm,hardware,nofwb,+process
 arm-guest-memfd | --tree trixie --kernel 7.2 --cpu nofwb $vfio_arm64 $memfd_cases | kvm,arm64,venus,hardware,linux,vfio,guest-memfd | vfio:unit-tests:guest_memfd+e2e-tests
 arm-vfio-6.12 | --tree trixie --kernel 6.12 --cpu nofwb   $vfio_arm64          | kvm,arm64,hardware,linux,+vfio | vfio:unit-tests:vfio_kernel,vfio_update+e2e-tests

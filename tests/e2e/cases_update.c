@@ -82,6 +82,13 @@ const struct e2e_case e2e_cases_update[] = {
 
     {.name = "update-gpu", GUEST("15"), LINES("line 149\n"), .arguments = {CASE_SOCKET, "--gpu=2d", "--display=64x64"},
      .updates = 3, .update_when = "line 3", .update_says = "3 updates: pause median"},
+    /* What libvirglrenderer has for the guest stays where it is; its blobs get new addresses in the host. */
+    {.name = "update-process", .needs = NEEDS_KVM | NEEDS_UPDATE | NEEDS_PROCESS | NEEDS_VENUS,
+     .scenario = "scenario=update-blobs seconds=30", .watch = WATCH_UPDATES,
+     .arguments = {CASE_SOCKET, "--gpu=venus", "--renderer=process"},
+     .out = {"line 0\nline 1\n", "line 299\n", "PASS update-blobs"},
+     .updates = 5, .update_when = "line 3", .update_says = "5 updates: pause median"},
+
     /* A device of the host goes on with DMA and interrupts; then, in the old s2vmm, as if nothing had been. */
     {.name = "update-vfio-poll", VFIO("scenario=edu-update seconds=40"), .updates = 3, .update_says = "3 updates"},
     {.name = "update-vfio-pin", VFIO("scenario=edu-update seconds=40 irq=pin"), .updates = 3, .update_says = "3 updates"},
@@ -133,6 +140,12 @@ const struct e2e_case e2e_cases_update[] = {
     /* One that uses memory of all kinds at once. */
     {.name = "linux-update-process", .needs = NEEDS_LOAD, LOADED, .arguments = {LOAD("200", "ram")},
      .out = {"s2guest: update-load: ok"}, .updates = 5, .update_says = "5 updates"},
+    {.name = "linux-update-short", .needs = NEEDS_LOAD | NEEDS_VFIO, LOADED, .image_size = 1 << 20,
+     .arguments = {LOAD("300", "ram,disk,edu"), "--disk=" CASE_IMAGE, "--vfio=0000:00:10.0", "--cpus=2"},
+     .out = {"s2guest: update-load: ok"}, .updates = 5, .update_says = "5 updates"},
+    {.name = "linux-update-load", .needs = NEEDS_LOAD | NEEDS_VFIO, LOADED, .image_size = 1 << 20,
+     .arguments = {LOAD("590", "ram,disk,edu"), "--disk=" CASE_IMAGE, "--vfio=0000:00:10.0"},
+     .out = {"s2guest: update-load: ok"}, .updates = 100, .update_says = "100 updates: pause median"},
 };
 // clang-format on
 
