@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <getopt.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -14,6 +15,8 @@
 #define DEFAULT_WINDOW        (256 * MIB)
 #define WINDOW_MAX            (64 * GIB)
 #define CPUS_MAX              16u
+
+#define FLAG(name) offsetof(struct options, name)
 
 enum option_id {
     OPTION_GUEST = 256,
@@ -42,6 +45,7 @@ enum option_id {
     OPTION_POLICY,
     OPTION_NEEDS_SYNC,
     OPTION_MAY_CHANGE,
+    OPTION_PREFAULT,
     OPTION_BLOBS_FROM,
     OPTION_FORCE_MAP_INFO,
     OPTION_GUEST_PAT,
@@ -90,6 +94,7 @@ static const struct option long_options[] = {
     {"cache-mode-policy", required_argument, NULL, OPTION_POLICY},
     {"needs-sync", required_argument, NULL, OPTION_NEEDS_SYNC},
     {"may-change", required_argument, NULL, OPTION_MAY_CHANGE},
+    {"prefault", required_argument, NULL, OPTION_PREFAULT},
     {"blobs-from", required_argument, NULL, OPTION_BLOBS_FROM},
     {"force-map-info", required_argument, NULL, OPTION_FORCE_MAP_INFO},
     {"honor-guest-pat", required_argument, NULL, OPTION_GUEST_PAT},
@@ -197,78 +202,58 @@ static bool take_option(int id, const char *value, struct options *options)
     return true;
 }
 
-/* An option that takes one of a few words. */
+/* Options that take one of a few words. */
+static const struct word_option {
+    int id;
+    const char *name;
+    const char *words[4]; /* NULL behind the last one */
+    size_t flag; /* where struct options has a bool that the second word sets, or 0 */
+} word_options[] = {
+    {OPTION_TRANSPORT, "--transport", {"auto", "mmio", "pci"}, 0},
+    {OPTION_MEMORY_BACKEND, "--memory-backend", {"memfd", "guest_memfd"}, 0},
+    {OPTION_CONSOLE, "--console", {"serial", "virtio"}, FLAG(virtio_console)},
+    {OPTION_RENDERER, "--renderer", {"inside", "process"}, FLAG(renderer_process)},
+    {OPTION_MAP_STRATEGY, "--map-strategy", {"auto", "slot", "window"}, 0},
+    {OPTION_POLICY, "--cache-mode-policy", {"strict", "permissive"}, FLAG(permissive)},
+    {OPTION_NEEDS_SYNC, "--needs-sync", {"refuse", "copy"}, FLAG(copy_unsynced)},
+    {OPTION_MAY_CHANGE, "--may-change", {"refuse", "follow"}, FLAG(follow_changes)},
+    {OPTION_PREFAULT, "--prefault", {"all", "not-shm"}, FLAG(lazy_shm)},
+    {OPTION_LENT_OVERDUE, "--lent-overdue", {"wait", "fail"}, FLAG(fail_overdue)},
+    {OPTION_GUEST_PAT, "--honor-guest-pat", {"auto", "on", "off"}, 0},
+    {OPTION_OBSERVE_S2, "--observe-s2", {"auto", "off"}, 0},
+    {OPTION_SANDBOX, "--sandbox", {"on", "log", "off"}, 0},
+};
+
+static const struct word_option *find_word_option(int id)
+{
+    for (size_t i = 0; i < ARRAY_SIZE(word_options); i++)
+        if (word_options[i].id == id)
+            return &word_options[i];
+    BUG_ON(true);
+}
+
 static bool parse_word(int id, const char *value, struct options *options,
                        struct error *error)
 {
-    static const char *const renderers[] = {"inside", "process", NULL};
-    static const char *const strategies[] = {"auto", "slot", "window", NULL};
-    static const char *const policies[] = {"strict", "permissive", NULL};
-    static const char *const needs_sync[] = {"refuse", "copy", NULL};
-    static const char *const may_change[] = {"refuse", "follow", NULL};
-    static const char *const lent_overdue[] = {"wait", "fail", NULL};
-    static const char *const transports[] = {"auto", "mmio", "pci", NULL};
-    static const char *const consoles[] = {"serial", "virtio", NULL};
-    static const char *const backends[] = {"memfd", "guest_memfd", NULL};
-    static const char *const guest_pat[] = {"auto", "on", "off", NULL};
-    static const char *const observe[] = {"auto", "off", NULL};
-    static const char *const sandboxes[] = {"on", "log", "off", NULL};
+    const struct word_option *option = find_word_option(id);
     unsigned choice = 0;
-    bool good = true;
-
-    switch (id) {
-    case OPTION_TRANSPORT:
-        good = parse_choice("--transport", value, transports, &choice, error);
+    if (!parse_choice(option->name, value, option->words, &choice, error))
+        return false;
+    if (option->flag > 0)
+        *(bool *)((char *)options + option->flag) = choice == 1;
+    else if (id == OPTION_TRANSPORT)
         options->transport = (enum options_transport)choice;
-        break;
-    case OPTION_MEMORY_BACKEND:
-        good = parse_choice("--memory-backend", value, backends, &choice, error);
+    else if (id == OPTION_MEMORY_BACKEND)
         options->memory_backend = (enum options_memory_backend)choice;
-        break;
-    case OPTION_CONSOLE:
-        good = parse_choice("--console", value, consoles, &choice, error);
-        options->virtio_console = choice == 1;
-        break;
-    case OPTION_RENDERER:
-        good = parse_choice("--renderer", value, renderers, &choice, error);
-        options->renderer_process = choice == 1;
-        break;
-    case OPTION_MAP_STRATEGY:
-        good = parse_choice("--map-strategy", value, strategies, &choice, error);
+    else if (id == OPTION_MAP_STRATEGY)
         options->map_strategy = (enum options_map_strategy)choice;
-        break;
-    case OPTION_POLICY:
-        good = parse_choice("--cache-mode-policy", value, policies, &choice, error);
-        options->permissive = choice == 1;
-        break;
-    case OPTION_NEEDS_SYNC:
-        good = parse_choice("--needs-sync", value, needs_sync, &choice, error);
-        options->copy_unsynced = choice == 1;
-        break;
-    case OPTION_MAY_CHANGE:
-        good = parse_choice("--may-change", value, may_change, &choice, error);
-        options->follow_changes = choice == 1;
-        break;
-    case OPTION_LENT_OVERDUE:
-        good = parse_choice("--lent-overdue", value, lent_overdue, &choice, error);
-        options->fail_overdue = choice == 1;
-        break;
-    case OPTION_GUEST_PAT:
-        good = parse_choice("--honor-guest-pat", value, guest_pat, &choice, error);
+    else if (id == OPTION_GUEST_PAT)
         options->guest_pat = (enum options_guest_pat)choice;
-        break;
-    case OPTION_OBSERVE_S2:
-        good = parse_choice("--observe-s2", value, observe, &choice, error);
+    else if (id == OPTION_OBSERVE_S2)
         options->observe_s2 = choice == 0;
-        break;
-    case OPTION_SANDBOX:
-        good = parse_choice("--sandbox", value, sandboxes, &choice, error);
+    else
         options->sandbox = (enum sandbox_mode)choice;
-        break;
-    default:
-        BUG_ON(true);
-    }
-    return good;
+    return true;
 }
 
 static bool parse_option(int id, char *value, struct options *options,

@@ -175,7 +175,7 @@ bool backing_map(struct backing *backing, void *place, struct error *error)
         mmap(place, backing->size, PROT_READ | PROT_WRITE, flags, backing->fd, 0);
     if (host == MAP_FAILED)
         return map_failed(backing, error);
-    if (!touch_pages(host, backing->size, error)) {
+    if (!backing->lazy && !touch_pages(host, backing->size, error)) {
         if (!place)
             munmap(host, backing->size);
         return error_wrap(error, "%s (%s)", backing_kind_name(backing->kind),

@@ -10,8 +10,8 @@
  *   OPAQUE fd, or no fd      the renderer maps it: page-aligned,   BACKING_POINTER
  *                            mapped size >= blob
  *
- * Then the whole length is mapped and every page write-touched: by hostmem_map(), at the
- * place where the guest sees it. The memslot, the cache-mode answer and the witness all start
+ * Then the whole length is mapped and, unless `lazy`, every page write-touched: by
+ * hostmem_map(), at the place where the guest sees it. The memslot, the cache-mode answer and the witness all start
  * from the same struct backing: they cannot disagree about which buffer they mean.
  */
 #ifndef S2VMM_GPU_BACKING_H
@@ -33,6 +33,7 @@ struct backing {
     uint8_t *host;  /* NULL: not mapped */
     uint64_t size;  /* bytes: the blob's size; 0: no backing */
     bool is_pfnmap; /* what its mappings are: placement_is_pfnmap() */
+    bool lazy;      /* its pages are left to who accesses them first */
     char
         exporter[32]; /* who made the dma-buf (fdinfo exp_name), or "shmem", "renderer" */
 };
@@ -48,7 +49,7 @@ bool backing_get(struct backing *backing, const struct renderer *renderer,
 bool backing_get_fd(struct backing *backing, enum renderer_fd_type type, int fd,
                     uint64_t size, struct error *error);
 
-/* Maps what has an fd, and write-touches it: anywhere (NULL), or at a page-aligned place in
+/* Maps what has an fd, and unless `lazy` write-touches it: anywhere (NULL), or at a page-aligned place in
  * address space that the caller has reserved. After a failure (ERROR_HOST_BUFFER) `host` is
  * NULL, and the caller has to reserve the place anew. */
 bool backing_map(struct backing *backing, void *place, struct error *error);

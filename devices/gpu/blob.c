@@ -218,6 +218,8 @@ bool blob_map(struct gpu *gpu, uint32_t resource_id, uint64_t offset,
         quota_give_all(&gpu->quota, &resource->mapped_share);
         return false;
     }
+    resource->backing.lazy =
+        gpu->config.lazy_shm && resource->backing.kind == BACKING_SHM;
     if (blob_decide(gpu, resource, error) && can_follow(resource, error) &&
         put_in_place(gpu, resource, offset, error)) {
         BUG_ON(resource_state(resource) != next);

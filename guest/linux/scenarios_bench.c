@@ -3,7 +3,8 @@
  * What blobs and commands cost a program in the guest; the same program runs under any VMM.
  *
  *   bench-blob    create, the map ioctl, mmap() and the first touch of a blob, and its unmapping;
- *                 then with many held, and their unmapping: of shared memory, and of Vulkan's.
+ *                 then with many held, and their unmapping: of shared memory, of which one word is
+ *                 touched, or (shm-whole) a word of each page; and of Vulkan's.
  *                 Options: size=BYTES rounds=N held=N vulkan=yes
  *   bench-queue   an empty submission of a venus context: with a fence that is waited for, and
  *                 many, of which the last is waited for. Options: rounds=N
@@ -57,6 +58,7 @@ static void report(const struct test *test, const char *what, const char *name,
 struct bench {
     struct gpu gpu;
     enum blob_kind kind;
+    bool whole;      /* every page of a blob is touched, not only the first one */
     uint64_t size;   /* bytes of a blob */
     uint64_t rounds; /* for the times of one blob */
     uint64_t held;
@@ -73,13 +75,15 @@ static bool add(struct test *test, struct bench *bench, struct blob *blob)
                           .object = ++bench->objects};
     CHECK_DONE(blob_create(&bench->gpu, blob));
     CHECK_DONE(blob_map(&bench->gpu, blob));
-    *(volatile uint64_t *)blob->address = 1;
+    const uint64_t page = (uint64_t)getpagesize();
+    for (uint64_t i = 0; i < (bench->whole ? bench->size : 1); i += page)
+        *(volatile uint64_t *)((char *)blob->address + i) = 1;
     return true;
 }
 
 static const char *name_of(const struct bench *bench)
 {
-    return bench->kind == BLOB_SHM ? "shm" : "vulkan";
+    return bench->kind != BLOB_SHM ? "vulkan" : bench->whole ? "shm-whole" : "shm";
 }
 
 /* Each waits for the unmapping of the one before it: the driver's queue is one. */
@@ -117,9 +121,11 @@ static bool measure_held(struct test *test, struct bench *bench)
     return true;
 }
 
-static bool measure_kind(struct test *test, struct bench *bench, enum blob_kind kind)
+static bool measure_kind(struct test *test, struct bench *bench, enum blob_kind kind,
+                         bool whole)
 {
     bench->kind = kind;
+    bench->whole = whole;
     CHECK_DONE(gpu_open_render(&bench->gpu));
     bool works = blob_context(test, &bench->gpu, kind) && measure_one(test, bench) &&
                  measure_held(test, bench);
@@ -130,8 +136,9 @@ static bool measure_kind(struct test *test, struct bench *bench, enum blob_kind 
 static bool measure_all(struct test *test, struct bench *bench, bool vulkan)
 {
     CHECK(bench->blobs != NULL && bench->times != NULL);
-    return measure_kind(test, bench, BLOB_SHM) &&
-           (!vulkan || measure_kind(test, bench, BLOB_VENUS));
+    return measure_kind(test, bench, BLOB_SHM, false) &&
+           measure_kind(test, bench, BLOB_SHM, true) &&
+           (!vulkan || measure_kind(test, bench, BLOB_VENUS, false));
 }
 
 bool scenario_bench_blob(struct test *test)
