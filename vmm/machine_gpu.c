@@ -138,7 +138,7 @@ bool machine_add_gpu(struct machine *machine, struct error *error)
         .permissive = options->permissive,
         .copy_unsynced = options->copy_unsynced,
         .follow_changes = options->follow_changes,
-        .lazy_shm = options->lazy_shm,
+        .prefault_shm = options->prefault_shm,
         .blobs_from = options->blobs_from,
         .honour_guest_pat = machine->platform.memattr.ignores_guest_pat &&
                                     machine->platform.guest_pat_liftable &&

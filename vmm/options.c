@@ -217,7 +217,7 @@ static const struct word_option {
     {OPTION_POLICY, "--cache-mode-policy", {"strict", "permissive"}, FLAG(permissive)},
     {OPTION_NEEDS_SYNC, "--needs-sync", {"refuse", "copy"}, FLAG(copy_unsynced)},
     {OPTION_MAY_CHANGE, "--may-change", {"refuse", "follow"}, FLAG(follow_changes)},
-    {OPTION_PREFAULT, "--prefault", {"all", "not-shm"}, FLAG(lazy_shm)},
+    {OPTION_PREFAULT, "--prefault", {"not-shm", "all"}, FLAG(prefault_shm)},
     {OPTION_LENT_OVERDUE, "--lent-overdue", {"wait", "fail"}, FLAG(fail_overdue)},
     {OPTION_GUEST_PAT, "--honor-guest-pat", {"auto", "on", "off"}, 0},
     {OPTION_OBSERVE_S2, "--observe-s2", {"auto", "off"}, 0},

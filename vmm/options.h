@@ -113,7 +113,7 @@ struct options {
     bool permissive;        /* --cache-mode-policy */
     bool copy_unsynced;     /* --needs-sync=copy, not refuse */
     bool follow_changes;    /* --may-change=follow, not refuse */
-    bool lazy_shm;          /* --prefault=not-shm, not all */
+    bool prefault_shm;      /* --prefault=all, not not-shm */
     const char *blobs_from; /* an exporter that every blob comes from, or NULL */
     bool force_map_info;
     uint32_t forced_map_info; /* the number to send */

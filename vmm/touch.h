@@ -2,10 +2,11 @@
 /*
  * Touching pages of a mapping that may not be what it seems.
  *
- * Before a guest may use a mapping, every page of it is faulted in for writing: on
+ * Before a guest may use a driver's mapping, every page of it is faulted in for writing: on
  * kernels where a driver installs clean pages read-only first, KVM cannot upgrade them
  * and KVM_RUN fails with EFAULT (docs/memory-attributes.md), and a mapping that cannot be
- * populated to its end is found here and not under a running guest.
+ * populated to its end is found here and not under a running guest. Sealed shared memory has
+ * neither fault, and is touched only if the user wants it (docs/performance.md, "Prefault").
  *
  * A store would do, but on a bad page it is a SIGBUS, and it could undo what a GPU writes
  * to the same word. MADV_POPULATE_WRITE faults all pages in at once, but not those of a

@@ -219,7 +219,7 @@ bool blob_map(struct gpu *gpu, uint32_t resource_id, uint64_t offset,
         return false;
     }
     resource->backing.lazy =
-        gpu->config.lazy_shm && resource->backing.kind == BACKING_SHM;
+        !gpu->config.prefault_shm && resource->backing.kind == BACKING_SHM;
     if (blob_decide(gpu, resource, error) && can_follow(resource, error) &&
         put_in_place(gpu, resource, offset, error)) {
         BUG_ON(resource_state(resource) != next);

@@ -73,7 +73,7 @@ struct gpu_config {
     bool permissive;          /* --cache-mode-policy=permissive */
     bool copy_unsynced;       /* --needs-sync=copy */
     bool follow_changes;      /* --may-change=follow */
-    bool lazy_shm;            /* --prefault=not-shm */
+    bool prefault_shm;        /* --prefault=all */
     const char
         *blobs_from; /* the renderer is an exporter, see renderer_exporter.h; or NULL */
     /* EPT: lifts KVM_X86_QUIRK_IGNORE_GUEST_PAT, when a buffer needs that; NULL: it cannot

@@ -7,7 +7,7 @@ lock_file=$lab_dir/versions.lock
 
 # is_cached KIND NAME: kind is tree, kernel, guest, image, qemu, sysroot or kbuild; what is not in the catalogue is always there
 is_cached() {
-    case $2 in */* | host) return 0 ;; esac
+    case $2 in */* | host | tree) return 0 ;; esac
     [ "$(cat "$cache/${1}s/$2/key" 2>/dev/null)" = "$("$1_key" "$2")" ]
 }
 

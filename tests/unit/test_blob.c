@@ -94,13 +94,13 @@ START_TEST(what_is_mapped_is_the_buffer)
 }
 END_TEST
 
-/* By default all pages are there; with --prefault=not-shm only those of a dma-buf. */
+/* A dma-buf's pages are there; those of shared memory with --prefault=all. */
 START_TEST(pages_are_there_before_the_guest_or_when_they_are_accessed)
 {
     const bool is_lazy = _i / 2 == 1;
     const bool is_dmabuf = _i % 2 == 1;
     struct stat file;
-    fake.gpu.config.lazy_shm = is_lazy;
+    fake.gpu.config.prefault_shm = !is_lazy;
     fake.gpu.config.permissive = true;
     fake.renderer.plan = (struct fake_blob_plan){
         .claimed = is_dmabuf ? RENDERER_FD_DMABUF : RENDERER_FD_SHM,

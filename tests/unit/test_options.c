@@ -165,20 +165,20 @@ START_TEST(policies_have_a_careful_default)
     parse_well(RUN);
     ck_assert(!options.copy_unsynced);
     ck_assert(!options.follow_changes);
-    ck_assert(!options.lazy_shm);
+    ck_assert(!options.prefault_shm);
     parse_well(RUN "--lent-timeout 7 --lent-overdue fail");
     ck_assert_uint_eq(options.lent_timeout, 7);
     ck_assert(options.fail_overdue);
     parse_well(RUN "--lent-overdue wait");
     ck_assert(!options.fail_overdue);
-    parse_well(RUN "--needs-sync copy --may-change follow --prefault not-shm");
+    parse_well(RUN "--needs-sync copy --may-change follow --prefault all");
     ck_assert(options.copy_unsynced);
     ck_assert(options.follow_changes);
-    ck_assert(options.lazy_shm);
-    parse_well(RUN "--needs-sync refuse --may-change refuse --prefault all");
+    ck_assert(options.prefault_shm);
+    parse_well(RUN "--needs-sync refuse --may-change refuse --prefault not-shm");
     ck_assert(!options.copy_unsynced);
     ck_assert(!options.follow_changes);
-    ck_assert(!options.lazy_shm);
+    ck_assert(!options.prefault_shm);
 }
 END_TEST
 
@@ -359,7 +359,7 @@ static const struct {
     {RUN "--needs-sync yes", "--needs-sync \"yes\": expected one of refuse, copy"},
     {RUN "--lent-timeout 0", "from 1 to"},
     {RUN "--lent-overdue no", "--lent-overdue \"no\": expected one of wait, fail"},
-    {RUN "--prefault none", "--prefault \"none\": expected one of all, not-shm"},
+    {RUN "--prefault none", "--prefault \"none\": expected one of not-shm, all"},
     {RUN "--may-change no", "--may-change \"no\": expected one of refuse, follow"},
     {RUN "--force-map-info wt", "--force-map-info \"wt\": expected cached, uncached, wc"},
     {RUN "--force-map-info=", "--force-map-info \"\": expected cached"},
