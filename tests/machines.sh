@@ -12,7 +12,7 @@ guests='--linux-guest=6.12,6.1,7.2,7.3'
 hostile='--env S2VMM_CASE=hostile-*'
 # What the architecture, the library or the user makes a difference for.
 arm_linux_cases='--env S2VMM_CASE=boot-7.2,arm64-linux*,linux-blob-*,linux-map-info-wc,linux-disk-pci'
-more_linux_cases='--env S2VMM_CASE=boot-6.1,boot-7.3,boot-large,boot-unpacked,linux-display*,linux-guest-blob,linux-lives,linux-map-info-none,linux-disks-readonly,linux-disk-fails,linux-console-slow,linux-seeds,linux-input-serial,linux-resize-pci,linux-reboot,linux-panic'
+more_linux_cases='--env S2VMM_CASE=boot-6.1,boot-7.3,boot-large,boot-unpacked,linux-display*,linux-guest-blob,linux-lives,linux-server-dies,linux-map-info-none,linux-disks-readonly,linux-disk-fails,linux-console-slow,linux-seeds,linux-input-serial,linux-resize-pci,linux-reboot,linux-panic'
 arm_suites=vm,vm_state,lent_users,vm_arm64,kvm,memslot,backing,vma_info,gpu_3d,placement,touch,platform,s2_observer,guest_memory,hostmem,sandbox,pl011,device_tree
 library_cases='--env S2VMM_CASE=blob-*,virgl*,lie-*,opaque*,contexts,capsets,fences,s2-of-virgl-buffer,leftovers,no-render-server,probe'
 user_cases='--env S2VMM_CASE=user-*,blob-shm,blob-venus,virgl-*,guest-blob-*,s2-*,sandbox-*,disk,probe,matrix,fences,smp-4,leftovers'

@@ -32,6 +32,7 @@ const struct scenario scenarios[] = {
     {"bench-blob",   scenario_bench_blob,   NEEDS_VENUS | NEEDS_TIME, "what blobs cost"},
     {"bench-queue",  scenario_bench_queue,  NEEDS_VENUS | NEEDS_TIME, "what submissions and fences cost"},
     {"update-load",  scenario_update_load,  NEEDS_USER,   "memory of all kinds, written and checked while the VMM is replaced"},
+    {"server-dies",  scenario_server_dies,  NEEDS_VENUS | NEEDS_USER, "the host's render server is killed"},
 };
 // clang-format on
 

@@ -63,5 +63,6 @@ bool scenario_bench_blob(struct test *test);
 bool scenario_bench_queue(struct test *test);
 
 bool scenario_update_load(struct test *test);
+bool scenario_server_dies(struct test *test);
 
 #endif

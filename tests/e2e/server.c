@@ -105,10 +105,10 @@ static unsigned occurrences(const char *out, const char *text)
 
 static void obey(struct server_watch *watch, pid_t s2vmm, const char *out)
 {
-    if (occurrences(out, "stop the server\n") > watch->stops &&
+    if (occurrences(out, "stop the server") > watch->stops &&
         send_to(s2vmm, false, SIGSTOP))
         watch->stops++;
-    if (occurrences(out, "kill the server\n") > watch->kills &&
+    if (occurrences(out, "kill the server") > watch->kills &&
         send_to(s2vmm, watch->what == WATCH_PROCESS_DIES, SIGKILL))
         watch->kills++;
 }
