@@ -27,7 +27,7 @@
 #define CONFIG_SIZE  16u
 #define QUEUES       2u
 #define CHAINS_MAX   32u /* of one turn */
-#define PATIENCE     20u /* milliseconds */
+#define PATIENCE     2u  /* milliseconds: some chains never come back */
 
 /* One access of the guest: to a register, or to the memory of its rings; is_event: something
  * happens to the device: its configuration changes, or it is paused, saved and goes on. */
