@@ -247,6 +247,7 @@ static void set_up(struct fuzz_input *input)
     gpu->config.permissive = setup.permissive;
     gpu->config.copy_unsynced = setup.copies;
     gpu->config.follow_changes = setup.follows;
+    gpu->config.prefault_shm = setup.prefaults;
     gpu->config.platform.model = models[setup.model];
     gpu->hostmem.avoid_blocks = gpu->config.pfnmap_block_hazard = setup.avoids_blocks;
     gpu->virtio.driver_features &= ~(uint64_t)setup.refused_features;

@@ -12,7 +12,7 @@
 struct setup {
     uint8_t window : 1, permissive : 1, copies : 1, follows : 1, has_no_renderer : 1,
         has_small_quotas : 1, model : 2;
-    uint8_t refused_features : 6, avoids_blocks : 1, unused : 1;
+    uint8_t refused_features : 6, avoids_blocks : 1, prefaults : 1;
 };
 
 /* Before each request. */
