@@ -2,9 +2,9 @@
 /*
  * Any sequence of commands for the GPU device, on both queues, in chains of any shape, with what
  * else can happen between two of them: a reset, a move of the window, an access to a page that
- * is lost or of other memory, a write to the configuration, a screenshot. The renderer is the unit tests' fake,
- * which does what the input says: it gives files of other kinds and sizes than it claims, fails,
- * or is late with a fence; what the kernel says about a dma-buf is the input's, too. In the end
+ * is lost or of other memory, a write to the configuration, a screenshot. The renderer is the unit
+ * tests' fake, which does what the input says: it gives files of other kinds and sizes than it
+ * claims, fails, or is late with a fence; the kernel's answers are the input's, too. In the end
  * nothing may be left over: fake_gpu_finish() counts slots, mappings, files, blobs and contexts.
  */
 #include <errno.h>
@@ -245,8 +245,7 @@ static void set_up(struct fuzz_input *input)
     gpu_driver_set_up_strategy(setup.window ? HOSTMEM_WINDOW : HOSTMEM_SLOT);
     driver.fake.trace.details = false;
     gpu->config.permissive = setup.permissive;
-    gpu->config.copy_unsynced = setup.copies;
-    gpu->config.follow_changes = setup.follows;
+    gpu->config.copy_unsynced = setup.copies, gpu->config.follow_changes = setup.follows;
     gpu->config.prefault_shm = setup.prefaults;
     gpu->config.platform.model = models[setup.model];
     gpu->hostmem.avoid_blocks = gpu->config.pfnmap_block_hazard = setup.avoids_blocks;

@@ -2,7 +2,6 @@
 #include <check.h>
 #include <string.h>
 #include <sys/resource.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "devices/gpu/guest_blob.h"
@@ -91,30 +90,6 @@ START_TEST(what_is_mapped_is_the_buffer)
     ck_assert_uint_eq(resource->mapping.address.value, FAKE_WINDOW_BASE + SIZE);
     ck_assert_uint_eq(fake.memslots.slots[0].range.size, SIZE);
     ck_assert_str_eq(fake.memslots.slots[0].name, "blob 2");
-}
-END_TEST
-
-/* A dma-buf's pages are there; those of shared memory with --prefault=all. */
-START_TEST(pages_are_there_before_the_guest_or_when_they_are_accessed)
-{
-    const bool is_lazy = _i / 2 == 1;
-    const bool is_dmabuf = _i % 2 == 1;
-    struct stat file;
-    fake.gpu.config.prefault_shm = !is_lazy;
-    fake.gpu.config.permissive = true;
-    fake.renderer.plan = (struct fake_blob_plan){
-        .claimed = is_dmabuf ? RENDERER_FD_DMABUF : RENDERER_FD_SHM,
-        .fd = is_dmabuf ? FAKE_FD_DMABUF : FAKE_FD_SEALED,
-        .has_map_info = true,
-        .map_info = MEMATTR_MAP_CACHED};
-    struct resource *resource = fake_gpu_map_blob(&fake, ID, SIZE, 0);
-    const uint64_t lazy = is_lazy && !is_dmabuf ? SIZE : 0;
-    ck_assert_int_eq(fstat(resource->backing.fd, &file), 0);
-    ck_assert_uint_eq((uint64_t)file.st_blocks * 512, SIZE - lazy);
-    resource->backing.host[PAGE_SIZE_4K] = 1;
-    ck_assert_int_eq(fstat(resource->backing.fd, &file), 0);
-    ck_assert_uint_eq((uint64_t)file.st_blocks * 512, lazy > 0 ? PAGE_SIZE_4K : SIZE);
-    unmap_works();
 }
 END_TEST
 
@@ -490,8 +465,6 @@ static TCase *make_case(const char *name, SFun set_up)
     TCase *test_case = tcase_create(name);
     tcase_add_checked_fixture(test_case, set_up, tear_down);
     tcase_add_test(test_case, a_blob_goes_around_its_states);
-    tcase_add_loop_test(test_case,
-                        pages_are_there_before_the_guest_or_when_they_are_accessed, 0, 4);
     tcase_add_test(test_case, mapped_twice);
     tcase_add_test(test_case, unmapped_twice);
     tcase_add_test(test_case, unreferenced_while_mapped);

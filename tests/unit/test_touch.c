@@ -4,8 +4,10 @@
 #include <stdatomic.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
+#include "tests/unit/fake_gpu.h"
 #include "tests/unit/suites.h"
 #include "vmm/touch.h"
 
@@ -123,6 +125,33 @@ START_TEST(no_write_of_another_is_lost)
 }
 END_TEST
 
+/* Of a blob: a dma-buf's pages are there before the guest has it, those of shared memory only with
+ * --prefault=all; with both strategies. */
+START_TEST(a_blobs_pages_are_there_or_come_when_accessed)
+{
+    static struct fake_gpu fake;
+    const bool is_lazy = _i & 1;
+    const bool is_dmabuf = _i & 2;
+    const uint64_t missing = is_lazy && !is_dmabuf ? SIZE : 0;
+    struct stat file;
+    fake_gpu_init_strategy(&fake, _i & 4 ? HOSTMEM_WINDOW : HOSTMEM_SLOT);
+    fake.gpu.config.prefault_shm = !is_lazy;
+    fake.gpu.config.permissive = true;
+    fake.renderer.plan = (struct fake_blob_plan){
+        .claimed = is_dmabuf ? RENDERER_FD_DMABUF : RENDERER_FD_SHM,
+        .fd = is_dmabuf ? FAKE_FD_DMABUF : FAKE_FD_SEALED,
+        .has_map_info = true,
+        .map_info = MEMATTR_MAP_CACHED};
+    const struct resource *resource = fake_gpu_map_blob(&fake, 1, SIZE, 0);
+    ck_assert_int_eq(fstat(resource->backing.fd, &file), 0);
+    ck_assert_uint_eq((uint64_t)file.st_blocks * 512, SIZE - missing);
+    resource->backing.host[PAGE] = 1;
+    ck_assert_int_eq(fstat(resource->backing.fd, &file), 0);
+    ck_assert_uint_eq((uint64_t)file.st_blocks * 512, missing > 0 ? PAGE : SIZE);
+    fake_gpu_finish(&fake);
+}
+END_TEST
+
 Suite *touch_suite(void)
 {
     Suite *suite = suite_create("touch");
@@ -133,6 +162,7 @@ Suite *touch_suite(void)
     tcase_add_test(test_case, what_cannot_be_written_is_an_error);
     tcase_add_test(test_case, a_part_of_a_page_counts);
     tcase_add_test(test_case, no_write_of_another_is_lost);
+    tcase_add_loop_test(test_case, a_blobs_pages_are_there_or_come_when_accessed, 0, 8);
     suite_add_tcase(suite, test_case);
     return suite;
 }
